@@ -1,0 +1,26 @@
+"""The feed-forward half of a block, gated (Shazeer 2020) or plain."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from ftjax.models.config import ModelConfig
+from ftjax.models.layers import ACTIVATIONS, Linear
+from ftjax.parallel.mesh import BATCH, constrain
+
+
+class MLP(nn.Module):
+  config: ModelConfig
+  dtype: jnp.dtype
+  dropout: float = 0.0
+
+  @nn.compact
+  def __call__(self, x_BTD: jax.Array, train: bool) -> jax.Array:
+    c = self.config
+    linear = lambda i, o, name: Linear(
+      (i,), (o,), bias=c.mlp_bias, dtype=self.dtype, dropout=self.dropout, name=name
+    )
+    act = ACTIVATIONS[c.activation]
+    h_BTF = linear(c.D, c.F, "up")(x_BTD, train)
+    h_BTF = act(linear(c.D, c.F, "gate")(x_BTD, train)) * h_BTF if c.gated else act(h_BTF)
+    return linear(c.F, c.D, "down")(constrain(h_BTF, BATCH, None, "tensor"), train)

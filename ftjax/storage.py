@@ -1,0 +1,76 @@
+"""Files, local or remote (gs://, s3:// through fsspec). Writes are atomic: a reader never sees half a file."""
+
+import hashlib
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import fsspec
+
+from ftjax.config import InputError
+
+
+def is_remote(path: str) -> bool:
+  """Whether a path names a remote store."""
+  return "://" in str(path)
+
+
+def expand(pattern: str) -> list[str]:
+  """The files that a path or glob names, sorted; an InputError when there are none."""
+  fs, root = fsspec.core.url_to_fs(os.path.expanduser(str(pattern)))
+  scheme = str(pattern).split("://")[0] + "://" if is_remote(pattern) else ""
+  if any(c in root for c in "*?["):
+    paths = sorted(p for p in fs.glob(root) if not fs.isdir(p))
+  else:
+    paths = [root] if fs.isfile(root) else []
+  if not paths:
+    raise InputError(f"No file at {pattern!r}. Check the path; relative paths start at {os.getcwd()}.")
+  return [scheme + p.removeprefix(scheme) for p in paths]
+
+
+def open_file(path: str, mode: str = "rb", **kwargs) -> IO:
+  """Opens a local or remote file for reading (".gz", ".zst" and the like are decompressed)."""
+  return fsspec.open(str(path), mode, compression="infer", **kwargs).open()
+
+
+def write_text(path: str | Path, text: str) -> None:
+  """Writes a whole text file at once: the old content stays until the new one is complete."""
+  with atomic_path(path) as temporary:
+    Path(temporary).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def atomic_path(path: str | Path):
+  """Yields a path beside `path` to write a file or folder at; it takes `path`'s place when the block ends well and is
+  removed when it does not, so a full disk or a crash leaves what was there before."""
+  path = Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  temporary = path.parent / f".{path.name}.{os.getpid()}.partial"
+  _remove(temporary)
+  try:
+    yield temporary
+    if temporary.is_dir() and path.exists():  # A folder cannot replace a full one in a single rename.
+      old = path.parent / f".{path.name}.{os.getpid()}.old"
+      _remove(old)
+      path.rename(old)
+      temporary.rename(path)
+      _remove(old)
+    else:
+      temporary.replace(path)
+  finally:
+    _remove(temporary)
+
+
+def digest(path: str | Path) -> str:
+  """SHA-256 of a file's bytes, in hex."""
+  with open(path, "rb") as f:
+    return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def _remove(path: Path) -> None:
+  if path.is_dir() and not path.is_symlink():
+    shutil.rmtree(path)
+  elif path.exists() or path.is_symlink():
+    path.unlink()

@@ -1,0 +1,132 @@
+"""Cross-entropy of the next token, over chunks of tokens, with the vocabulary's logits never whole in memory."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ftjax.parallel.mesh import BATCH, constrain
+
+
+class Head(NamedTuple):
+  """The output matrix: kernel [V, D] where `tied` to the token table, else [D, V]; bias [V] or None."""
+
+  kernel: jax.Array
+  bias: jax.Array | None
+
+
+def next_token_loss(
+  hidden_BTD: jax.Array,
+  head: Head,
+  targets_BT: jax.Array,
+  weights_BT: jax.Array,
+  *,
+  tied: bool,
+  chunk: int = 512,
+) -> tuple[jax.Array, jax.Array]:
+  """(sum of weighted cross-entropies in nats, float32 []; the same sum of each row, float32 [B], without gradient).
+
+  The forward pass of a differentiated call computes the gradients as well, chunk by chunk, while the logits are at
+  hand (Hsu et al. 2024, "Liger Kernel"): no [B, T, V] array exists and no logit is computed twice. The gradient of
+  the head is computed only where somebody differentiates it. Each chunk holds about `chunk` tokens.
+  """
+  if tied != (head.kernel.shape[1] == hidden_BTD.shape[-1]) and head.kernel.shape[0] != head.kernel.shape[1]:
+    raise ValueError(f"tied={tied} does not go with a head of shape {head.kernel.shape}")
+  return _loss(tied, _chunk_length(hidden_BTD.shape, chunk), hidden_BTD, head, targets_BT, weights_BT)
+
+
+def _chunk_length(shape, chunk: int) -> int:
+  """The longest divisor of T with at most `chunk` tokens a chunk (T itself may be prime: then 1 token a chunk is
+  avoided by padding, so the smallest number of equal chunks is taken instead)."""
+  B, T, _ = shape
+  pieces = -(-B * T // chunk)
+  return -(-T // min(pieces, T))
+
+
+def _split(x_BT, length: int):
+  """[B, T, ...] -> [chunks, B, length, ...], padded with zeros (their weight is 0)."""
+  B, T = x_BT.shape[:2]
+  pad = -T % length
+  x_BT = jnp.pad(x_BT, [(0, 0), (0, pad)] + [(0, 0)] * (x_BT.ndim - 2)) if pad else x_BT
+  return jnp.moveaxis(x_BT.reshape(B, (T + pad) // length, length, *x_BT.shape[2:]), 1, 0)
+
+
+def _join(x, T: int):
+  """The inverse of _split."""
+  x = jnp.moveaxis(x, 0, 1)
+  return x.reshape(x.shape[0], -1, *x.shape[3:])[:, :T]
+
+
+def _scores(tied, h_BCD, kernel, bias, targets_BC, weights_BC):
+  """One chunk's logits' exponentials, their sums and the weighted losses, all float32."""
+  axes = ((2,), (1 if tied else 0,)), ((), ())
+  kernel = kernel.astype(h_BCD.dtype)
+  s_BCV = jax.lax.dot_general(h_BCD, kernel, axes, preferred_element_type=jnp.float32)
+  s_BCV = constrain(s_BCV, BATCH, None, "tensor")
+  if bias is not None:
+    s_BCV += bias.astype(jnp.float32)[None, None]
+  target_BC = jnp.take_along_axis(s_BCV, targets_BC[..., None], axis=-1)[..., 0]
+  top_BC = jax.lax.stop_gradient(s_BCV.max(-1))
+  e_BCV = jnp.exp(s_BCV - top_BC[..., None])
+  z_BC = e_BCV.sum(-1)
+  # A weight of 0 silences a token even where its loss is not finite (padding after an overflow).
+  nll_BC = jnp.where(weights_BC > 0, (jnp.log(z_BC) + top_BC - target_BC) * weights_BC, 0.0)
+  return e_BCV, z_BC, nll_BC
+
+
+def _primal(tied, length, hidden_BTD, head, targets_BT, weights_BT):
+  def one(rows_B, xs):
+    _, _, nll_BC = _scores(tied, xs[0], head.kernel, head.bias, *xs[1:])
+    return rows_B + nll_BC.sum(-1), None
+
+  xs = tuple(_split(x, length) for x in (hidden_BTD, targets_BT, weights_BT))
+  rows_B, _ = jax.lax.scan(one, jnp.zeros(hidden_BTD.shape[0], jnp.float32), xs)
+  return rows_B.sum(), rows_B
+
+
+_loss = jax.custom_vjp(_primal, nondiff_argnums=(0, 1))
+
+
+def _forward(tied, length, hidden_BTD, head, targets_BT, weights_BT):
+  kernel, bias = head.kernel.value, head.bias.value if head.bias is not None else None
+  train_kernel, train_bias = head.kernel.perturbed, head.bias is not None and head.bias.perturbed
+  hidden_BTD, targets_BT, weights_BT = hidden_BTD.value, targets_BT.value, weights_BT.value
+
+  def one(carry, xs):
+    d_kernel, d_bias, rows_B = carry
+    h_BCD, targets_BC, weights_BC = xs
+    e_BCV, z_BC, nll_BC = _scores(tied, h_BCD, kernel, bias, targets_BC, weights_BC)
+    is_target = jax.lax.broadcasted_iota(jnp.int32, e_BCV.shape, 2) == targets_BC[..., None]
+    d_BCV = e_BCV * (weights_BC / z_BC)[..., None] - jnp.where(is_target, weights_BC[..., None], 0.0)
+    if train_bias:
+      d_bias += d_BCV.sum((0, 1))
+    d_BCV = d_BCV.astype(h_BCD.dtype)
+    if train_kernel:
+      left, right = (d_BCV, h_BCD) if tied else (h_BCD, d_BCV)
+      contract = (((0, 1), (0, 1)), ((), ()))
+      d_kernel += jax.lax.dot_general(left, right, contract, preferred_element_type=jnp.float32)
+    axes = ((2,), (0 if tied else 1,)), ((), ())
+    d_h_BCD = jax.lax.dot_general(d_BCV, kernel.astype(h_BCD.dtype), axes)
+    return (d_kernel, d_bias, rows_B + nll_BC.sum(-1)), d_h_BCD
+
+  start = (
+    jnp.zeros(kernel.shape, jnp.float32) if train_kernel else None,
+    jnp.zeros(bias.shape, jnp.float32) if train_bias else None,
+    jnp.zeros(hidden_BTD.shape[0], jnp.float32),
+  )
+  xs = tuple(_split(x, length) for x in (hidden_BTD, targets_BT, weights_BT))
+  (d_kernel, d_bias, rows_B), d_hidden = jax.lax.scan(one, start, xs)
+  dtypes = (kernel[:0], None if bias is None else bias[:0])  # residuals must be arrays; these carry only dtypes
+  return (rows_B.sum(), rows_B), (_join(d_hidden, hidden_BTD.shape[1]), d_kernel, d_bias, dtypes)
+
+
+def _backward(tied, length, saved, cotangents):
+  del tied, length
+  d_hidden_BTD, d_kernel, d_bias, (kernel, bias) = saved
+  g = cotangents[0]  # of the sum; the rows carry no gradient
+  scale = lambda d, like: None if d is None else (d * g).astype(like.dtype)
+  head = Head(scale(d_kernel, kernel), scale(d_bias, bias))
+  return scale(d_hidden_BTD, d_hidden_BTD), head, None, None
+
+
+_loss.defvjp(_forward, _backward, symbolic_zeros=True)
