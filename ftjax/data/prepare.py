@@ -1,0 +1,238 @@
+"""From `config.data` to rows of ids: read, detect, split, encode, fit, report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ftjax.config import InputError, choice
+from ftjax.data import format as formats
+from ftjax.data.encode import OVERLONG, Fitted, Rows, Unit, fit, text_ids
+from ftjax.data.read import read
+from ftjax.data.record import Record
+from ftjax.data.report import Report
+from ftjax.data.split import split
+from ftjax.plugin import did_you_mean
+from ftjax.text.chat import Template, auto_separator
+
+if TYPE_CHECKING:
+  from transformers import PreTrainedTokenizerBase
+
+_AUTO_FRACTION = 0.05
+_SAMPLE = 200  # Rows whose prompts are tokenised alone as well, to compare.
+_BOOK = 16  # Windows from which on a document is split window by window: else one book could not be validated on.
+
+
+@dataclass(frozen=True)
+class Settings:
+  """The keys of `config.data`, and what they are when left out."""
+
+  train: Any = ""
+  validation: Any = ""
+  validation_fraction: float = -1.0
+  format: str = "auto"
+  fields: Any = field(default_factory=dict)
+  separator: str = "auto"
+  template: str = "auto"
+  max_length: int = 1024
+  pack: bool = True
+  shuffle: bool = True
+  overlong: str = "auto"
+  train_on: str = "responses"
+
+  @classmethod
+  def of(cls, config: Any) -> Settings:
+    """Reads a ConfigDict, a mapping or an object with these attributes. Raises InputError for a key of a mapping that
+    does not exist, and for values that are out of range."""
+    known = {f.name for f in fields(cls)}
+    given = (
+      dict(config.items())
+      if hasattr(config, "items")
+      else {k: getattr(config, k) for k in known if hasattr(config, k)}
+    )
+    for key in given.keys() - known:
+      raise InputError(f"data.{key} does not exist.{did_you_mean(key, known)}")
+    out = cls(**given)
+    choice(out.overlong, OVERLONG, "data.overlong")
+    if out.max_length < 2:
+      raise InputError(
+        f"data.max_length={out.max_length!r} must be at least 2: a token and the one to predict."
+      )
+    if out.validation_fraction != -1:
+      split([], out.validation_fraction)
+    return out
+
+
+@dataclass
+class Data:
+  """What training and validation see. template: None for text and tokens. max_length: data.max_length, or less where
+  the model's own limit is lower."""
+
+  train: Rows
+  validation: Rows
+  template: Template | None
+  format: str
+  report: Report
+  max_length: int
+
+
+def load(
+  config_data: Any,
+  tokenizer: PreTrainedTokenizerBase | None,
+  *,
+  model_max_length: int | None = None,
+  stops: Iterable[int] = (),
+  vocab_size: int | None = None,
+) -> Data:
+  """Reads, encodes and splits the data that `config.data` names.
+
+  tokenizer: None will do for format "tokens". model_max_length: the positions that the model has. stops: stop ids beside
+  the tokenizer's EOS (those of generation_config.json). vocab_size: the rows of the model's embedding, which ids are
+  checked against. Raises InputError for everything that is wrong with the config
+  or the data, naming the row's place.
+  """
+  settings = Settings.of(config_data)
+  named = formats.parse_fields(settings.fields)
+  records = read(settings.train)
+  kind = (
+    formats.detect(records, named)
+    if settings.format == "auto"
+    else formats.check_format(settings.format)
+  )
+  if tokenizer is None and kind != "tokens":
+    raise InputError(
+      f"The rows are {kind}, and the model folder has no tokenizer to encode them with. Add its tokenizer.json, or bring "
+      "ids: data.format=tokens."
+    )
+  limit = min(settings.max_length, model_max_length or settings.max_length)
+  how = settings.overlong
+  if how == "auto":
+    how = "split" if kind == "text" else "truncate"
+  report = Report(format=kind, detected=settings.format == "auto", max_length=limit)
+  if limit < settings.max_length:
+    report.notes.append(
+      f"max_length is {limit}, as the model has no more positions (data.max_length={settings.max_length})"
+    )
+  side = _Side(kind, named, settings, tokenizer, Fitted(limit, how), tuple(stops))
+  units, pairs = side.encode(records)
+  fraction = settings.validation_fraction
+  if settings.validation:
+    fraction = 0.0
+  elif fraction == -1:
+    fraction = _AUTO_FRACTION if settings.shuffle else 0.0
+    if not settings.shuffle:
+      report.notes.append(
+        "no validation rows are held out, as data.shuffle=False uses the rows as given"
+      )
+  ours, theirs = split([u.key for u in units], fraction)
+  train, validation = [units[i] for i in ours], [units[i] for i in theirs]
+  held = pairs
+  if settings.validation:
+    validation, held = side.encode(read(settings.validation, "data.validation"), count=False)
+  if not train:
+    raise InputError(
+      f"No row is left to train on: of {len(records)}, {side.fitted.dropped} were dropped as too long and {len(theirs)} "
+      "windows or rows fell to validation. Raise data.max_length, or set data.validation_fraction=0."
+    )
+  if fraction and not validation:
+    report.notes.append(
+      f"no validation: none of the rows fell into the {fraction:.0%} to hold out. Name a file: data.validation=..."
+    )
+  for unit in (*train, *validation) if vocab_size else ():
+    if unit.ids.max() >= vocab_size:
+      raise InputError(
+        f"{unit.place}: token id {unit.ids.max()}, but the model knows ids below {vocab_size}. Do the model and the "
+        "tokenizer (or the ids of format tokens) belong together?"
+      )
+  data = Data(_rows(train, pairs), _rows(validation, held), side.template, kind, report, limit)
+  if side.joined:
+    report.notes.append(
+      f"in {side.joined} of the first {min(_SAMPLE, len(records))} rows a token spans the end of the prompt, so that the "
+      "prompt alone, as at inference, reads otherwise: part them by a line break (data.separator='\\n')"
+    )
+  report.fitted = side.fitted
+  report.measure(data, side.lengths, settings.pack, tokenizer)
+  return data
+
+
+class _Side:
+  """Encodes records; the template that the training rows choose serves the validation rows too."""
+
+  def __init__(self, kind, named, settings, tokenizer, fitted, stops):
+    self.kind, self.named, self.settings, self.tokenizer = kind, named, settings, tokenizer
+    self.fitted, self.stops = fitted, stops
+    self.template: Template | None = None
+    self.joined = (
+      0  # Rows among the first _SAMPLE whose prompt is tokenised otherwise when the answer follows.
+    )
+    self.lengths: list[int] = []  # Of the training records, before over-long ones are cut.
+
+  def encode(
+    self, records: list[Record], count: bool = True
+  ) -> tuple[list[Unit], list[tuple[Any, str] | None]]:
+    """(units that fit into max_length, (prompt, reference) of every record). count: whether over-long rows enter the
+    report's counts."""
+    fitted = self.fitted if count else Fitted(self.fitted.limit, self.fitted.how)
+    pairs: list[tuple[Any, str] | None] = [None] * len(records)
+    if self.kind == "tokens":
+      encoded = [formats.to_tokens(r, self.named) for r in records]
+      keys = [_tokens_key(*e) for e in encoded]
+    elif self.kind == "text":
+      keys = [formats.to_text(r, self.named) for r in records]
+      encoded = text_ids(self.tokenizer, keys)
+    else:
+      rows = [formats.to_messages(r, self.kind, self.named) for r in records]
+      self.template = self.template or self._template(rows)
+      done = self.template.encode_many(rows, self.settings.train_on, [r.place for r in records])
+      encoded = [(np.asarray(e.ids, np.int32), np.asarray(e.trained, bool)) for e in done]
+      keys = [formats.prompt_of(m) for m in rows]
+      pairs = [_pair(m) for m in rows]
+      if count:
+        self.joined = _joined(self.template, pairs[:_SAMPLE], encoded)
+    if count:
+      self.lengths = [len(ids) for ids, _ in encoded]
+    units = []
+    for i, ((ids, trained), key) in enumerate(zip(encoded, keys, strict=True)):
+      parts = fit(Unit(ids, trained, records[i].place, key, i), fitted)
+      if len(parts) >= _BOOK and self.kind == "text":
+        parts = [p._replace(key=p.ids.tobytes()) for p in parts]
+      units += parts
+    return units, pairs
+
+  def _template(self, rows: list[list[formats.Message]]) -> Template:
+    name, separator = self.settings.template, self.settings.separator
+    template = Template.choose(self.tokenizer, name, separator, self.stops)
+    if template.kind == "plain" and separator == "auto":
+      template = Template.choose(self.tokenizer, "plain", auto_separator(rows), self.stops)
+    return template
+
+
+def _rows(units: list[Unit], pairs: list[tuple[Any, str] | None]) -> Rows:
+  rows = Rows.of(units)
+  for source in dict.fromkeys(u.source for u in units):
+    if pairs[source]:
+      rows.prompts.append(pairs[source][0])
+      rows.references.append(pairs[source][1])
+  return rows
+
+
+def _joined(template: Template, pairs: list[tuple[Any, str]], encoded: list[tuple]) -> int:
+  prompts = [template.render_prompt(prompt) for prompt, _ in pairs]
+  return sum(ids[: len(p)].tolist() != p for p, (ids, _) in zip(prompts, encoded, strict=False))
+
+
+def _pair(messages: list[Mapping[str, str]]) -> tuple[Any, str]:
+  """(prompt, reference): the messages before the last answer (its text, where that is one user turn), and the answer."""
+  last = max(i for i, m in enumerate(messages) if m["role"] == "assistant")
+  before = messages[:last]
+  alone = len(before) == 1 and before[0]["role"] == "user"
+  return before[0]["content"] if alone else before, messages[last]["content"]
+
+
+def _tokens_key(ids: np.ndarray, trained: np.ndarray) -> bytes:
+  """The ids before the first trained one: the prompt. Where that is the first token alone, the whole row."""
+  start = int(trained.argmax())
+  return (ids if start <= 1 else ids[:start]).tobytes()

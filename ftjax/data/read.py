@@ -1,0 +1,103 @@
+"""What `data.train` names, as records: files, globs, hubs, and weighted mixtures of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ftjax import plugin, storage
+from ftjax.config import InputError
+from ftjax.data.record import Record
+
+_SUFFIXES = {
+  ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet",
+  ".txt": "text", ".md": "text",
+}  # fmt: skip
+_PACKED = (".gz", ".zst", ".bz2", ".xz")
+_HUBS = ("hf", "tfds")
+
+
+def read(spec: str | Sequence[Any], key: str = "data.train") -> list[Record]:
+  """All records that `spec` names, in order.
+
+  spec: a path, a glob, "hf:NAME[:SPLIT]", "tfds:NAME[:SPLIT]"; several of them between commas or in a list; each with a
+  weight if wanted: "a.jsonl@0.7, b.jsonl@0.3" or [("a.jsonl", 0.7), ("b.jsonl", 0.3)]. Weights are shares of the
+  mixture: it has as many rows as all sources together, and a source is repeated or thinned to its share (the same rows
+  each time). Without weights every row comes once.
+
+  Raises InputError for a spec without files, an unknown suffix, a bad weight, a source without rows.
+  """
+  parts = [_weighted(part) for part in _parts(spec)]
+  if not parts:
+    raise InputError(
+      f"{key} is empty. Give a path, a glob, hf:NAME or tfds:NAME, as in {key}=rows.jsonl."
+    )
+  sources = []
+  for name, _ in parts:
+    rows = list(_records(name))
+    if not rows:
+      raise InputError(f"{name!r} has no rows.")
+    sources.append(rows)
+  weights = [weight for _, weight in parts]
+  if all(w is None for w in weights):
+    return [record for rows in sources for record in rows]
+  if None in weights or min(weights) <= 0:
+    raise InputError(f"{key}={spec!r}: give every source a weight above 0, or none of them.")
+  total = sum(map(len, sources))
+  counts = [round(total * w / sum(weights)) for w in weights]
+  return [r for rows, n in zip(sources, counts, strict=True) for r in _sized(rows, n)]
+
+
+def _parts(spec: str | Sequence[Any]) -> list[Any]:
+  if isinstance(spec, str):
+    return [part.strip() for part in spec.split(",") if part.strip()]
+  if len(spec) == 2 and isinstance(spec[0], str) and isinstance(spec[1], (int, float)):
+    return [spec]  # One (source, weight) pair.
+  return list(spec)
+
+
+def _weighted(part: Any) -> tuple[str, float | None]:
+  if not isinstance(part, str):
+    if len(part) != 2:
+      raise InputError(f"data.train: {part!r} must be a path or a (path, weight) pair.")
+    return str(part[0]), float(part[1])
+  found = re.fullmatch(r"(.+)@(-?[0-9]*\.?[0-9]+)", part)
+  return (found[1].strip(), float(found[2])) if found else (part, None)
+
+
+def _records(name: str) -> Iterator[Record]:
+  kind, _, rest = name.partition(":")
+  if kind in _HUBS:
+    yield from plugin.load("ftjax.data.sources", kind).records(rest)
+    return
+  paths = storage.expand(name)
+  for path in paths:
+    yield from plugin.load("ftjax.data.sources", _source(path)).records(path)
+
+
+def _source(path: str) -> str:
+  bare = path.lower()
+  for packed in _PACKED:
+    bare = bare.removesuffix(packed)
+  suffix = "." + bare.rsplit("/", 1)[-1].rpartition(".")[2]
+  if suffix not in _SUFFIXES:
+    raise InputError(
+      f"{path!r}: no source reads {suffix!r} files. Known: {', '.join(_SUFFIXES)} (also with {', '.join(_PACKED)}), "
+      f"hf:NAME, tfds:NAME.{plugin.did_you_mean(suffix, _SUFFIXES)}"
+    )
+  return _SUFFIXES[suffix]
+
+
+def _sized(rows: list[Record], count: int) -> list[Record]:
+  """`count` records: all of them as often as they fit whole, then those whose content hashes lowest, in order."""
+  whole, rest = divmod(count, len(rows))
+  order = sorted(range(len(rows)), key=lambda i: (_hash(rows[i]), i))
+  return rows * whole + [rows[i] for i in sorted(order[:rest])]
+
+
+def _hash(record: Record) -> bytes:
+  text = json.dumps(record.fields, sort_keys=True, default=str)
+  return hashlib.blake2b(text.encode(), digest_size=8).digest()

@@ -1,0 +1,70 @@
+"""What a run will do, before it starts, and what it did, after: tables for people."""
+
+from rich.console import Console
+from rich.table import Table
+
+from ftjax import tree
+
+
+def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memory) -> list[str]:
+  """Parameters trained, updates, tokens, learning rate, devices and bytes.
+
+  tokens: places of one update. memory: the compiled step's memory analysis (bytes per device), or None.
+  """
+  trained, frozen = tree.count(state.trainable), tree.count(state.frozen)
+  hf = opened.checkpoint.hf_config
+  shape = ", ".join(f"{axis} {size}" for axis, size in mesh.shape.items() if size > 1) or "one device"
+  o = config.optim
+  every = f"every {plan.eval_every} updates" if plan.eval_every else "at the end"
+  patience = f", stops after {config.eval.patience} without improvement" if config.eval.patience else ""
+  lines = [
+    f"model       {config.model.source} ({hf['model_type']}, {trained + frozen:,} parameters, {config.model.dtype})",
+    f"trains      {trained:,} parameters ({trained / (trained + frozen):.1%}): "
+    + (f"LoRA, rank {config.adapter.rank}" if config.adapter.kind == "lora" else "all of them"),
+    f"run         {plan.total:,} updates of {tokens:,} tokens ({plan.total * tokens:,} in all)",
+    f"rate        {o.name}, {o.learning_rate:g}, {o.schedule} after {warmup} updates of warmup",
+    f"evaluates   {every}{patience}; keeps the best",
+    f"devices     {mesh.size} x {mesh.devices.flat[0].device_kind} ({shape})",
+  ]
+  if memory is not None:
+    held = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
+    lines.append(
+      f"memory      {_size(held + memory.temp_size_in_bytes)} per device while training: {_size(held)} of model and "
+      f"optimizer, {_size(memory.temp_size_in_bytes)} of activations"
+    )
+  return lines
+
+
+def _size(n: float) -> str:
+  for unit in ("B", "kB", "MB", "GB"):
+    if n < 1000 or unit == "GB":
+      return f"{n:,.0f} {unit}" if unit in ("B", "kB") else f"{n:,.1f} {unit}"
+    n /= 1000
+  raise AssertionError
+
+
+ROWS = (
+  ("loss", "validation loss", "{:.4f}"),
+  ("perplexity", "perplexity", "{:.2f}"),
+  ("accuracy", "token accuracy", "{:.1%}"),
+  ("bleu", "BLEU", "{:.1f}"),
+  ("chrf", "chrF", "{:.1f}"),
+  ("finished", "ends by itself", "{:.0%}"),
+)
+
+
+def scores_table(scores: dict[str, dict[str, float]], title: str) -> Table:
+  """Before and after, a measure a row."""
+  table = Table(title=title)
+  table.add_column("")
+  for name in scores:
+    table.add_column(name, justify="right")
+  for key, label, form in ROWS:
+    if any(key in some for some in scores.values()):
+      table.add_row(label, *(form.format(some[key]) if key in some else "-" for some in scores.values()))
+  return table
+
+
+def show(table: Table) -> None:
+  """Prints a table to standard output."""
+  Console().print(table)

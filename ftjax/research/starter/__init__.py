@@ -1,0 +1,6 @@
+"""The text behind the starter model: a seeded writer of plain English copy, and its tokenizer.
+
+`documents.documents` writes what the model is pretrained on, `tokenizer.train_tokenizer` learns
+the vocabulary from it, and `quickstart.write_quickstart` writes the small set that README
+fine-tunes on. Nothing is read from disk: the same seed gives the same text anywhere.
+"""

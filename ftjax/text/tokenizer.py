@@ -1,0 +1,88 @@
+"""The checkpoint's own tokenizer: loading, special tokens, prompts, saving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftjax.config import InputError
+
+if TYPE_CHECKING:
+  from transformers import PreTrainedTokenizerBase
+
+_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tekken.json")
+
+
+def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase | None:
+  """The tokenizer of a model folder, or None when the folder has no tokenizer files.
+
+  Fast tokenizers only: the masks need the span of text that each token came from. Raises InputError for a tokenizer
+  that cannot be read, or that only a slow implementation can read.
+  """
+  folder = Path(folder)
+  if not any((folder / name).is_file() for name in _FILES):
+    return None
+  from transformers import AutoTokenizer  # Takes seconds to import: only where it is needed.
+
+  try:
+    tok = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+  except (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError) as e:
+    raise InputError(
+      f"The tokenizer in {folder} cannot be read: {e}. A complete folder has tokenizer.json and tokenizer_config.json."
+    ) from e
+  if not tok.is_fast:
+    raise InputError(
+      f"The tokenizer in {folder} is a slow one ({type(tok).__name__}); ftjax needs tokenizer.json. Convert it once: "
+      "AutoTokenizer.from_pretrained(folder, use_fast=True).save_pretrained(folder)."
+    )
+  return tok
+
+
+def save_tokenizer(tok: PreTrainedTokenizerBase, folder: str | Path) -> None:
+  """Writes the tokenizer's files, chat template included, in Hugging Face format."""
+  tok.save_pretrained(str(folder))
+
+
+def bos_id(tok: PreTrainedTokenizerBase) -> int | None:
+  """The id that begins a text, if the tokenizer has one."""
+  return tok.bos_token_id
+
+
+def stop_ids(
+  tok: PreTrainedTokenizerBase | None, generation_config: dict[str, Any] | None
+) -> tuple[int, ...]:
+  """The ids that end a generation: the tokenizer's, then those of generation_config.json ("eos_token_id": an id or a
+  list of ids), each once."""
+  ids = [] if tok is None or tok.eos_token_id is None else [tok.eos_token_id]
+  more = (generation_config or {}).get("eos_token_id")
+  ids += more if isinstance(more, (list, tuple)) else [] if more is None else [more]
+  return tuple(dict.fromkeys(int(i) for i in ids))
+
+
+def lead_ids(tok: PreTrainedTokenizerBase) -> list[int]:
+  """The special tokens that the tokenizer puts before a text (mostly BOS, or none). What it would put after the text
+  is left out: a prompt that ends in EOS is no prompt."""
+  bare = tok("a", add_special_tokens=False).input_ids
+  full = tok("a").input_ids
+  for i in range(len(full) - len(bare) + 1):
+    if bare and full[i : i + len(bare)] == bare:
+      return full[:i]
+  return full[:1] if full[:1] == [tok.bos_token_id] else []
+
+
+def encode_prompt(tok: PreTrainedTokenizerBase, text: str) -> list[int]:
+  """Raw text as ids, after the special tokens that the tokenizer puts first; a BOS written in the text is not doubled.
+
+  An empty text is BOS alone (or EOS, which separates documents, where there is no BOS: a model needs one token to
+  start from). Raises InputError for an empty text when there is neither.
+  """
+  lead = lead_ids(tok)
+  ids = tok(text, add_special_tokens=False, verbose=False).input_ids if text else []
+  if ids[: len(lead)] != lead:
+    ids = lead + ids
+  if ids:
+    return ids
+  start = tok.bos_token_id if tok.bos_token_id is not None else tok.eos_token_id
+  if start is None:
+    raise InputError("An empty prompt needs a BOS or EOS token, and this tokenizer has neither.")
+  return [start]

@@ -1,0 +1,44 @@
+"""A tokenizer of one token a byte, and rows as files."""
+
+import json
+
+import pytest
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from ftjax.data.record import Record
+
+
+@pytest.fixture(scope="session")
+def tok():
+  """Byte-level: "<s>" is 0 and "</s>" is 1, which is also the padding; a text has as many ids as bytes, and BOS."""
+  special = ["<s>", "</s>"]
+  alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+  raw = Tokenizer(models.BPE({t: i for i, t in enumerate([*special, *alphabet])}, []))
+  raw.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in special])
+  raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+  raw.decoder = decoders.ByteLevel()
+  raw.post_processor = processors.TemplateProcessing(
+    single=["<s>", "$A"], special_tokens=[("<s>", 0)]
+  )
+  return PreTrainedTokenizerFast(
+    tokenizer_object=raw, bos_token="<s>", eos_token="</s>", pad_token="</s>"
+  )
+
+
+@pytest.fixture
+def jsonl(tmp_path):
+  """A function that writes rows to a JSON lines file and returns its path."""
+
+  def write(rows, name="rows.jsonl"):
+    path = tmp_path / name
+    path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), "utf-8")
+    return str(path)
+
+  return write
+
+
+@pytest.fixture(scope="session")
+def record():
+  """A function that makes a record of its keyword arguments, at f.jsonl:3."""
+  return lambda **fields: Record(fields, "f.jsonl:3")
