@@ -91,6 +91,12 @@ def read_config(folder: Path) -> dict[str, Any]:
     raise InputError(f"{path} is not valid JSON: line {e.lineno}, column {e.colno}: {e.msg}.") from e
 
 
+def generation_config(folder: Path) -> dict[str, Any]:
+  """generation_config.json, or {} where there is none."""
+  path = folder / "generation_config.json"
+  return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
 def load_family(hf_config: dict[str, Any]):
   """The family module of config.json's model_type."""
   kind = hf_config.get("model_type")

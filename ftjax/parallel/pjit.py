@@ -6,25 +6,35 @@ import jax
 from jax.sharding import Mesh
 
 
-def pjit(fn: Callable, mesh: Mesh, *, inputs, outputs, donate: tuple[int, ...] = (), static: tuple[int, ...] = ()):
+class Partitioned:
+  """A function compiled for a mesh, which is ambient while it is traced, so that `mesh.constrain` works inside."""
+
+  def __init__(self, compiled, mesh: Mesh):
+    self._compiled, self._mesh = compiled, mesh
+
+  def __call__(self, *args):
+    with jax.set_mesh(self._mesh):
+      return self._compiled(*args)
+
+  def compile(self, *args):
+    """The executable for arguments of these shapes (arrays or shape structs), before anything runs.
+
+    It is called like the function, takes no other shapes, and its `memory_analysis()` says what it needs.
+    """
+    with jax.set_mesh(self._mesh):
+      return self._compiled.lower(*args).compile()
+
+  @property
+  def traces(self) -> int:
+    """How many shapes have been traced by calls."""
+    return self._compiled._cache_size()
+
+
+def pjit(fn: Callable, mesh: Mesh, *, inputs, outputs, donate: tuple[int, ...] = ()) -> Partitioned:
   """Compiles `fn` for `mesh`.
 
-  inputs, outputs: shardings, as prefixes of fn's (non-static) arguments and results; None leaves the choice to XLA.
+  inputs, outputs: shardings, as prefixes of fn's arguments and results; None leaves the choice to XLA.
   donate: arguments whose memory the results may take; they must not be used afterwards.
-  The mesh is ambient while fn is traced, so that `mesh.constrain` works inside.
   """
-  compiled = jax.jit(
-    fn, in_shardings=inputs, out_shardings=outputs, donate_argnums=donate, static_argnums=static
-  )
-
-  def call(*args):
-    with jax.set_mesh(mesh):
-      return compiled(*args)
-
-  def lower(*args):
-    with jax.set_mesh(mesh):
-      return compiled.lower(*args)
-
-  call.lower = lower
-  call.traces = compiled._cache_size
-  return call
+  compiled = jax.jit(fn, in_shardings=inputs, out_shardings=outputs, donate_argnums=donate)
+  return Partitioned(compiled, mesh)

@@ -1,0 +1,79 @@
+"""All config keys with their defaults, and what each means. configs/*.py start from here."""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+  """The defaults: full fine-tuning of the starter model; nothing here is meant to surprise."""
+  c = ConfigDict()
+
+  c.model = m = ConfigDict()
+  m.source = "starter"  # a folder in Hugging Face format, a hub id, or "starter"
+  m.revision = ""  # of a hub id
+  m.dtype = "float32"  # of the parameters: float32 | bfloat16
+  m.compute_dtype = ""  # of the computation; "" = model.dtype
+  m.attention = "xla"
+
+  c.adapter = a = ConfigDict()
+  a.kind = "none"  # none: every parameter is trained | lora
+  a.rank = 16
+  a.alpha = 32.0  # the adapter is scaled by alpha / rank
+  a.dropout = 0.0
+  a.targets = "all-linear"  # or names and patterns, separated by commas: "q_proj,v_proj"
+  a.source = ""  # a PEFT adapter folder to go on from
+
+  c.data = d = ConfigDict()
+  d.train = ""  # a path or glob, hf:NAME[:SPLIT], tfds:NAME[:SPLIT], or several: "a.jsonl@0.7, b.jsonl@0.3"
+  d.validation = ""  # the same; "" = split some rows off
+  d.validation_fraction = -1.0  # of the prompts; -1 = 0.05, or 0 where data.shuffle=False keeps rows as given
+  d.format = "auto"  # auto | text | prompt_completion | alpaca | sharegpt | messages | tokens
+  d.fields = ConfigDict(dict.fromkeys(FIELDS, ""))  # your column names: data.fields.prompt=brief
+  d.separator = "auto"  # between prompt and completion where there is no chat template
+  d.template = "auto"  # auto | chat (the checkpoint's own) | plain
+  d.max_length = 1024  # tokens in a row
+  d.pack = True  # several documents in a row; they never see each other
+  d.shuffle = True
+  d.overlong = "auto"  # auto (text: split, others: truncate) | error | truncate | drop | split
+  d.train_on = "responses"  # responses | all
+
+  c.optim = o = ConfigDict()
+  o.name = "adamw"  # adamw | lion | sgd | adafactor
+  o.learning_rate = 2e-5
+  o.schedule = "cosine"  # constant | linear | cosine
+  o.warmup = "5%"
+  o.weight_decay = 0.0  # on matrices; norms and biases are left alone
+  o.b1 = 0.9
+  o.b2 = 0.999
+  o.eps = 1e-8
+  o.clip = 1.0  # of the gradient's global norm; 0 = none
+
+  c.train = t = ConfigDict()
+  t.duration = "3 epochs"  # "500 steps", "2M tokens"
+  t.batch_size = 8  # rows of one micro batch, over all devices
+  t.accumulate = 1  # micro batches of one update
+  t.remat = "none"  # what the backward pass recomputes to save memory: none | dots | block
+  t.seed = 0
+  t.log_every = 10  # updates
+
+  c.eval = e = ConfigDict()
+  e.every = "1 epoch"
+  e.patience = 3  # evaluations without improvement until training stops; 0 = never stop early
+  e.min_delta = 0.0  # what counts as an improvement of the validation loss, in nats
+  e.batch_size = 0  # rows; 0 = train.batch_size
+  e.samples = 64  # validation prompts to write for at the end, before and after; 0 = none
+  e.max_new_tokens = 128
+
+  c.checkpoint = k = ConfigDict()
+  k.every = "1 epoch"
+  k.keep = 2  # newest checkpoints kept beside the best
+
+  c.mesh = ConfigDict(dict(data=-1, fsdp=1, tensor=1))  # devices along each axis; -1 = what is left
+
+  c.log = ConfigDict(dict(tensorboard=True, wandb=""))  # wandb: a project name
+  return c
+
+
+FIELDS = (
+  "text", "prompt", "completion", "instruction", "input", "output", "system", "conversations", "messages",
+  "input_ids", "labels",
+)  # fmt: skip

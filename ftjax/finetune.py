@@ -1,0 +1,205 @@
+"""A whole run in order: data, model, mesh, step, loop, then the best model written, judged and shown."""
+
+import functools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from ftjax.batch import Batch, empty
+from ftjax.config import Duration, InputError, choice, positive
+from ftjax.data import loader
+from ftjax.evaluate.pmapped import make_evaluator
+from ftjax.finish import finish
+from ftjax.log import MetricsLog, say
+from ftjax.models import lora
+from ftjax.models.decoder import REMAT, Decoder
+from ftjax.parallel import rules
+from ftjax.parallel.mesh import make_mesh
+from ftjax.pretrained import Opened, dtype_of, open_source, place, read_weights
+from ftjax.research.report import plan_lines
+from ftjax.train import optim, run_folder
+from ftjax.train.checkpoint import Checkpoints, abstract
+from ftjax.train.loop import Plan, train
+from ftjax.train.state import init_state, shard_state
+from ftjax.train.step import batch_sharding, compile_step, make_loss
+from ftjax.train.stopping import EarlyStopping
+
+
+@dataclass
+class Result:
+  """How a run ended. reason: "done", "early" (stopping), or the name of the signal that stopped it.
+
+  scores: {"base": {...}, "tuned": {...}}: validation loss and, where there are prompts, BLEU and chrF.
+  """
+
+  workdir: Path
+  reason: str
+  step: int
+  best_step: int = -1
+  scores: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+def finetune(config: ConfigDict, workdir: str | Path) -> Result:
+  """Trains as `config` says (ftjax/defaults.py lists the keys) and leaves a run folder: metrics.jsonl, checkpoints/,
+  best/ and final/ in Hugging Face format (PEFT adapters for LoRA), samples.md, loss.png.
+
+  A folder with an unfinished run of the same config is resumed, to the bit. Raises InputError for bad config or
+  input and train.stopping.Diverged for a loss that is no number.
+  """
+  mesh = make_mesh(**config.mesh)
+  _check(config, mesh)
+  opened = open_source(config.model.source, config.model.revision)
+  data = loader.load(
+    config.data,
+    opened.tokenizer,
+    model_max_length=opened.checkpoint.config.max_length,
+    stops=opened.stops,
+    vocab_size=opened.checkpoint.config.V,
+  )
+  workdir = run_folder.claim(workdir, config)
+  if (workdir / run_folder.FINAL).is_dir():
+    say(f"{workdir} holds a finished run of this config; nothing to do. Give another --workdir to train again.")
+    return Result(workdir, "done", step=-1)
+  say("\n".join(data.report.lines()))
+
+  # Batches, and with their number the plan.
+  t = config.train
+  bins = loader.bins(data.train, data.max_length, config.data.pack, ordered=not config.data.shuffle)
+  length = loader.width(data.train, bins, data.max_length)
+  plan, warmup = _plan(config, loader.steps_per_epoch(bins, t.batch_size, t.accumulate), length)
+  batches = loader.batches(
+    data.train, bins, batch_size=t.batch_size, accumulate=t.accumulate, max_length=data.max_length,
+    seed=t.seed, shuffle=config.data.shuffle,
+    process_index=jax.process_index(), process_count=jax.process_count(),
+  )  # fmt: skip
+
+  # The model, split into what is trained and what is not, straight to its places on the mesh.
+  trainable, frozen = _variables(config, opened, mesh)
+  decoder = _decoder(config, opened)
+  o = config.optim
+  schedule = optim.make_schedule(o.schedule, o.learning_rate, warmup=warmup, total=plan.total)
+  tx = optim.make_optimizer(
+    o.name, schedule, b1=o.b1, b2=o.b2, eps=o.eps, weight_decay=o.weight_decay, clip=o.clip
+  )
+  places = shard_state(trainable, frozen, tx, functools.partial(rules.shardings, mesh=mesh), mesh)
+  state = init_state(trainable, frozen, tx, t.seed, places)
+  del trainable, frozen  # The state owns them now, and its arrays will be donated.
+
+  # The one shape that will run is compiled first: what does not fit fails here, not hours later.
+  rows = batch_sharding(mesh)
+  step = compile_step(mesh, places, make_loss(decoder), tx, schedule)
+  shape = Batch(*(_global(x, t.accumulate, rows) for x in empty(t.batch_size, length)))
+  compiled = step.compile(abstract(state), shape)
+  tokens = t.batch_size * t.accumulate * length
+  say("\n".join(plan_lines(config, opened, state, plan, warmup, tokens, mesh, compiled.memory_analysis())))
+
+  evaluate = _validation(config, opened, decoder, data, mesh)
+  checkpoints = Checkpoints(workdir / run_folder.CHECKPOINTS, keep=config.checkpoint.keep)
+  stopping = EarlyStopping(config.eval.patience, config.eval.min_delta)
+  start = max(checkpoints.steps(), default=0)
+  if start:
+    state, progress = checkpoints.restore(state, start)
+    batches.set_state(progress["data"])
+    stopping.restore(progress["stopping"])
+    say(f"Going on from the checkpoint of step {start}.")
+  log = MetricsLog(
+    workdir, start=start, tensorboard=config.log.tensorboard, wandb=config.log.wandb, config=config.to_dict()
+  )
+  try:
+    outcome = train(
+      state, compiled, batches, plan, sharding=rows, log=log, checkpoints=checkpoints, stopping=stopping,
+      evaluate=evaluate, name_rows=functools.partial(_name_rows, data.train, bins), start=start,
+    )  # fmt: skip
+    result = Result(workdir, outcome.reason, outcome.step, stopping.best_step)
+    if result.reason in ("done", "early"):
+      result.scores = finish(
+        config, workdir, opened, data, outcome, stopping, mesh,
+        initial=lambda: _variables(config, opened, mesh)[0],
+      )
+  finally:
+    log.close()
+    checkpoints.close()
+  return result
+
+
+def _check(config: ConfigDict, mesh) -> None:
+  """What can be known to be wrong before anything is read."""
+  t = config.train
+  for key in ("batch_size", "accumulate", "log_every"):
+    positive(t[key], f"train.{key}")
+  choice(config.adapter.kind, ("none", "lora"), "adapter.kind")
+  choice(t.remat, REMAT, "train.remat")
+  for key, size in (("train.batch_size", t.batch_size), ("eval.batch_size", config.eval.batch_size)):
+    split = mesh.shape["data"] * mesh.shape["fsdp"]
+    if size % split:
+      raise InputError(
+        f"{key}={size} does not divide over the mesh: mesh.data x mesh.fsdp = {split}. Use a multiple of {split}."
+      )
+
+
+def _plan(config: ConfigDict, epoch: float, length: int) -> tuple[Plan, int]:
+  """(the plan, warmup updates) from durations and the number of updates in an epoch."""
+  tokens = config.train.batch_size * config.train.accumulate * length
+  steps = lambda value, key, total=None: Duration.parse(value, key).steps(epoch=epoch, tokens=tokens, total=total)
+  total = positive(steps(config.train.duration, "train.duration"), "train.duration")
+  plan = Plan(
+    total=total,
+    log_every=config.train.log_every,
+    eval_every=steps(config.eval.every, "eval.every", total),
+    save_every=steps(config.checkpoint.every, "checkpoint.every", total),
+  )
+  return plan, steps(config.optim.warmup, "optim.warmup", total)
+
+
+def _variables(config: ConfigDict, opened: Opened, mesh) -> tuple[dict[str, Any], dict[str, Any]]:
+  """(trainable, frozen) collections, on the mesh."""
+  checkpoint, a = opened.checkpoint, config.adapter
+  base = read_weights(checkpoint, dtype_of(config.model.dtype), mesh)
+  if a.kind == "none":
+    return base, {}
+  if a.source:
+    adapter = lora.read(a.source, checkpoint.config, checkpoint.table)
+  else:
+    targets = lora.choose(checkpoint.config, checkpoint.table, a.targets)
+    key = jax.random.fold_in(jax.random.key(config.train.seed), 1)  # 0 is the updates' own
+    adapter = lora.init(key, checkpoint.config, targets, rank=a.rank, alpha=a.alpha)
+  adapter = place(adapter, mesh)
+  return {"lora": adapter.pop("lora")}, base | adapter
+
+
+def _decoder(config: ConfigDict, opened: Opened) -> Decoder:
+  m = config.model
+  return Decoder(
+    opened.checkpoint.config,
+    dtype=dtype_of(m.compute_dtype or m.dtype, "model.compute_dtype"),
+    attention=m.attention,
+    remat=config.train.remat,
+    dropout=config.adapter.dropout if config.adapter.kind == "lora" else 0.0,
+  )
+
+
+def _validation(config: ConfigDict, opened: Opened, decoder: Decoder, data, mesh):
+  """fn(variables) -> {"loss": ..., "perplexity": ..., ...} over the validation rows, or None where there are none."""
+  if not len(data.validation):
+    return None
+  rows = data.validation
+  bins = loader.bins(rows, data.max_length, config.data.pack)
+  size = config.eval.batch_size or config.train.batch_size
+  score = make_evaluator(
+    opened.checkpoint.config, decoder.dtype, attention=decoder.attention, partition="mesh", mesh=mesh
+  )
+  return lambda variables: score(variables, loader.fixed_batches(rows, bins, size, data.max_length))
+
+
+def _global(x: np.ndarray, accumulate: int, sharding) -> jax.ShapeDtypeStruct:
+  return jax.ShapeDtypeStruct((accumulate, *x.shape), x.dtype, sharding=sharding)
+
+
+def _name_rows(rows, bins, chosen: np.ndarray) -> str:
+  """The files and lines that the rows of a batch were made of."""
+  places = [rows.place(i) for b in chosen for i in bins[int(b)]]
+  return ", ".join(places[:12]) + (f" and {len(places) - 12} more" if len(places) > 12 else "")

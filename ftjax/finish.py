@@ -1,0 +1,137 @@
+"""The end of a run: the last and the best model written, the best one judged beside the base, and shown."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from ftjax import storage
+from ftjax.evaluate.samples import generate_and_score, samples_md
+from ftjax.generate.generator import Generator
+from ftjax.log import METRICS, read, say
+from ftjax.models import export, lora
+from ftjax.pretrained import Opened, dtype_of, read_weights
+from ftjax.research import plots, report
+from ftjax.text.tokenizer import save_tokenizer
+from ftjax.train import run_folder
+from ftjax.train.checkpoint import abstract, restore_trainable
+
+SHOWN = 24  # prompts in samples.md
+LEAD = 24  # tokens of a plain text that stand for its prompt
+
+
+def finish(config, workdir: Path, opened: Opened, data, outcome, stopping, mesh, initial) -> dict[str, dict]:
+  """Writes final/, best/, samples.md, evaluation.json and loss.png; prints and returns {"base": ..., "tuned": ...}.
+
+  initial: fn() -> the trainable collections as they were before the first update, for the case that no evaluation
+  beat the base. final/ appears last: it says that the run is complete.
+  """
+  state, best = outcome.state, stopping.best_step
+  final, unfinished = workdir / run_folder.FINAL, workdir / "final.unfinished"
+  variables = state.frozen | state.trainable
+  write_model(unfinished, variables, config, opened, data.template)
+  if 0 <= best != outcome.step:
+    mine, frozen = abstract(state.trainable), state.frozen
+    del variables, state, outcome  # Two whole models need not fit side by side.
+    where = workdir / run_folder.CHECKPOINTS
+    variables = frozen | (initial() if best == 0 else restore_trainable(where, best, mine))
+  write_model(workdir / run_folder.BEST, variables, config, opened, data.template)
+  if best == 0:
+    say("No evaluation was better than the base's: best/ is the base itself. Try another optim.learning_rate.")
+
+  scores = validation_scores(workdir, best)
+  prompts = validation_prompts(data, opened.tokenizer, config.eval.samples)
+  if prompts:
+    for name, some in write_samples(config, workdir, opened, variables, prompts, mesh).items():
+      scores[name] = scores.get(name, {}) | some
+  if jax.process_index() == 0:
+    storage.write_text(workdir / "evaluation.json", json.dumps({"best_step": best} | scores, indent=2) + "\n")
+    plots.save_loss(workdir)
+    unfinished.replace(final)
+    if scores:
+      report.show(report.scores_table(scores, f"validation, before and after (best: step {best})"))
+    say(f"The tuned model: {workdir / run_folder.BEST}   samples: {workdir / 'samples.md'}   {workdir / 'loss.png'}")
+  return scores
+
+
+def write_model(folder: Path, variables, config, opened: Opened, template) -> None:
+  """A Hugging Face folder, or a PEFT adapter where there is one, with the tokenizer and the template trained with."""
+  checkpoint = opened.checkpoint
+  if "lora" in variables:
+    base = config.model.source
+    base = str(checkpoint.folder.resolve()) if checkpoint.folder.is_dir() and "/" not in base else base
+    lora.write(
+      folder, variables, checkpoint.config, checkpoint.table, base=base, dropout=config.adapter.dropout
+    )
+  else:
+    export.write(
+      folder, variables, checkpoint.config, checkpoint.table, checkpoint.hf_config, source=checkpoint.folder
+    )
+  if opened.tokenizer is not None:
+    if template is not None:
+      template.attach(opened.tokenizer)
+    save_tokenizer(opened.tokenizer, folder)
+
+
+def validation_scores(workdir: Path, best: int) -> dict[str, dict[str, float]]:
+  """{"base": step 0's validation metrics, "tuned": the best step's}, from metrics.jsonl."""
+  lines = {m["step"]: m for m in read(workdir / METRICS) if "validation/loss" in m}
+  pick = lambda m: {k.removeprefix("validation/"): v for k, v in m.items() if k.startswith("validation/")}
+  return {name: pick(lines[step]) for name, step in (("base", 0), ("tuned", best)) if step in lines}
+
+
+def validation_prompts(data, tokenizer, limit: int) -> list[dict[str, Any]]:
+  """Up to `limit` distinct prompts of the validation rows: {"prompt": text, "ids": [...], "references": [text, ...]}.
+
+  Plain text has no prompts: its first tokens stand for one, and what follows is the reference.
+  """
+  rows, found = data.validation, {}
+  if tokenizer is None or limit <= 0:
+    return []
+  if data.template is not None:
+    for prompt, reference in zip(rows.prompts, rows.references, strict=True):
+      key = json.dumps(prompt)
+      entry = found.get(key)
+      if entry is None:
+        if len(found) == limit:
+          continue
+        ids = data.template.render_prompt(prompt)
+        entry = found[key] = {"prompt": data.template.render_text(prompt), "ids": ids, "references": []}
+      entry["references"].append(reference)
+    return list(found.values())
+  for i in range(min(limit, len(rows))):
+    ids, trained = rows.row(i)
+    lead = int(trained.argmax()) if data.format == "tokens" else 0
+    lead = lead if lead > 1 else min(LEAD, len(ids) // 2)
+    text = lambda part: tokenizer.decode(part, skip_special_tokens=True)
+    if lead:
+      found[i] = {"prompt": text(ids[:lead]), "ids": ids[:lead].tolist(), "references": [text(ids[lead:])]}
+  return list(found.values())
+
+
+def write_samples(config, workdir, opened: Opened, variables, prompts, mesh) -> dict[str, dict[str, float]]:
+  """Generates greedily with the base and the tuned model, writes samples.md, returns both models' text metrics."""
+  checkpoint, m, e = opened.checkpoint, config.model, config.eval
+  say(f"Writing for {len(prompts)} validation prompts, with the base and with the tuned model ...")
+  dtype = dtype_of(m.compute_dtype or m.dtype)
+  scores, texts = {}, {}
+  for name in ("tuned", "base"):
+    if name == "base":
+      frozen = variables.get("params") if "lora" in variables else None
+      del variables
+      variables = {"params": frozen} if frozen else read_weights(checkpoint, dtype_of(m.dtype), mesh)
+    generator = Generator(
+      checkpoint.config, variables, opened.tokenizer, dtype=dtype, stop_ids=opened.stops, mesh=mesh
+    )
+    room = checkpoint.config.max_length - max(len(p["ids"]) for p in prompts)
+    scores[name], texts[name] = generate_and_score(
+      generator, [p["ids"] for p in prompts], [p["references"] for p in prompts],
+      max_new_tokens=max(1, min(e.max_new_tokens, room)),
+    )  # fmt: skip
+  shown = [
+    p | {"base": b, "tuned": t} for p, b, t in zip(prompts, texts["base"], texts["tuned"], strict=True)
+  ]
+  if jax.process_index() == 0:
+    storage.write_text(workdir / "samples.md", samples_md(shown[:SHOWN]))
+  return {"base": scores["base"], "tuned": scores["tuned"]}

@@ -1,0 +1,250 @@
+"""A loaded model in one hand: logits, text, and a folder to save it to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ftjax import storage, tree
+from ftjax.config import InputError, choice
+from ftjax.generate.generator import Generator, Prompt
+from ftjax.generate.sampling import Sampling
+from ftjax.models import decoder, export, hf, lora
+from ftjax.models.config import ModelConfig
+from ftjax.parallel import rules
+from ftjax.text import tokenizer as tokenizers
+from ftjax.text.chat import Messages, Template
+
+if TYPE_CHECKING:
+  from jax.sharding import Mesh
+  from transformers import PreTrainedTokenizerBase
+
+DTYPES = ("float32", "bfloat16")
+
+
+class LanguageModel:
+  """A decoder with its tokenizer, as `load` returns it.
+
+  config: the decoder's flags and sizes. variables: {"params": ...}, with {"lora", "lora_scale"} beside it for an
+  adapter; layers stacked along a leading axis. tokenizer: the checkpoint's own, or None. checkpoint: the base's folder
+  and its table of weights. hf_config: its config.json. dtype: of parameters and computation.
+  """
+
+  def __init__(
+    self,
+    checkpoint: hf.Checkpoint,
+    variables: dict[str, Any],
+    tokenizer: PreTrainedTokenizerBase | None,
+    *,
+    dtype: str = "float32",
+    mesh: Mesh | None = None,
+    generation_config: dict[str, Any] | None = None,
+  ):
+    self.checkpoint, self.variables, self.tokenizer = checkpoint, variables, tokenizer
+    self.config, self.hf_config, self.folder = (
+      checkpoint.config,
+      checkpoint.hf_config,
+      checkpoint.folder,
+    )
+    self.dtype, self.mesh, self.generation_config = dtype, mesh, generation_config or {}
+
+  @property
+  def stop_ids(self) -> tuple[int, ...]:
+    """The tokenizer's end of text, and those that generation_config.json (or config.json) names."""
+    named = self.generation_config if "eos_token_id" in self.generation_config else self.hf_config
+    return tokenizers.stop_ids(self.tokenizer, named)
+
+  @cached_property
+  def generator(self) -> Generator:
+    """The engine behind `generate`; it holds a second, unstacked copy of the weights, made on first use."""
+    return Generator(
+      self.config,
+      self.variables,
+      self.tokenizer,
+      dtype=self.dtype,
+      stop_ids=self.stop_ids,
+      mesh=self.mesh,
+    )
+
+  def logits(self, tokens_BT, segments_BT=None) -> jax.Array:
+    """float32 [B, T, V] for ids [B, T] (arrays or lists of equal length).
+
+    segments_BT: 1, 2, ... for the documents of a row, 0 for padding (default: one document, no padding). A token sees
+    its own document up to itself, and positions restart where a document starts.
+    """
+    tokens_BT = _matrix(tokens_BT, "tokens")
+    segments_BT = (
+      np.ones_like(tokens_BT) if segments_BT is None else _matrix(segments_BT, "segments")
+    )
+    if tokens_BT.shape != segments_BT.shape:
+      raise InputError(
+        f"tokens are {tokens_BT.shape} and segments {segments_BT.shape}: they must have one shape."
+      )
+    V, limit = self.config.V, self.config.max_length
+    if tokens_BT.size and not 0 <= tokens_BT.min() <= tokens_BT.max() < V:
+      raise InputError(
+        f"tokens has ids from {tokens_BT.min()} to {tokens_BT.max()}; the model knows 0 to {V - 1}."
+      )
+    positions_BT = positions(segments_BT)
+    if self.config.learned_positions and positions_BT.size and positions_BT.max() >= limit:
+      raise InputError(
+        f"A document has {positions_BT.max() + 1} tokens, and the model has {limit} positions."
+      )
+    return _logits(self.variables, tokens_BT, positions_BT, segments_BT, self.config, self.dtype)
+
+  def generate(
+    self,
+    prompts: str | Sequence[Prompt],
+    *,
+    max_new_tokens: int = 128,
+    temperature: float = 0.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    repetition_penalty: float = 1.0,
+    seed: int = 0,
+    stop: str | Sequence[str] = (),
+    batch_size: int = 32,
+  ) -> list[str]:
+    """The completions alone, one for each prompt (a text as it is, or a list of ids); "" starts from BOS.
+
+    temperature 0 is greedy. See `Sampling` and `Generator.generate`, which also gives ids and how each one ended. A model
+    without a tokenizer raises an InputError: use `model.generator.generate(lists_of_ids)`, whose completions have ids.
+    """
+    prompts = [prompts] if isinstance(prompts, str) else prompts
+    self._need_tokenizer("generate")
+    out = self.generator.generate(
+      prompts,
+      max_new_tokens=max_new_tokens,
+      sampling=Sampling(temperature, top_k, top_p, repetition_penalty),
+      seed=seed,
+      stop=stop,
+      batch_size=batch_size,
+    )
+    return [completion.text for completion in out]
+
+  def chat(self, messages: Messages | str, **kwargs) -> str:
+    """The answer to messages ({"role", "content"}) or to one user's text, through the chat template that the model was
+    trained with (a base model without one: the text and a newline). Keywords as in `generate`."""
+    self._need_tokenizer("chat")
+    prompt = Template.choose(self.tokenizer, stops=self.stop_ids).render_prompt(messages)
+    return self.generate([prompt], **kwargs)[0]
+
+  def save(self, folder: str | Path) -> None:
+    """Writes a folder in Hugging Face format, tokenizer included; an adapter is merged into the weights."""
+    variables = lora.merge(self.variables) if "lora" in self.variables else self.variables
+    table, source = self.checkpoint.table, self.checkpoint.folder
+    with storage.atomic_path(folder) as temporary:
+      export.write(temporary, variables, self.config, table, self.hf_config, source=source)
+      if self.tokenizer is not None:
+        tokenizers.save_tokenizer(self.tokenizer, temporary)
+
+  def _need_tokenizer(self, what: str) -> None:
+    if self.tokenizer is None:
+      raise InputError(
+        f"{self.folder} has no tokenizer, and `{what}` gives text. Add tokenizer.json and tokenizer_config.json to the "
+        "folder, or work with ids: `model.generator.generate(lists_of_ids)` returns completions with `.ids`."
+      )
+
+
+def load(
+  source: str | Path,
+  *,
+  dtype: str = "float32",
+  mesh: Mesh | None = None,
+  adapter: str | Path | None = None,
+  revision: str = "",
+) -> LanguageModel:
+  """Loads a model.
+
+  source: a folder in Hugging Face format, a hub id, "starter", or a PEFT adapter's folder, whose adapter_config.json
+  names the base. dtype: "float32" or "bfloat16", of parameters and computation. mesh: shard the weights over it
+  (parallel/rules.py). adapter: a PEFT adapter to put on the base. revision: of a hub id.
+
+  Raises InputError: no such folder, a model that is not supported, weights that do not fit config.json, another dtype.
+  """
+  choice(dtype, DTYPES, "dtype")
+  folder = hf.resolve(str(source), revision)
+  own = folder
+  if (folder / lora.SETTINGS).is_file() and not (folder / "config.json").is_file():
+    if adapter is not None:
+      raise InputError(
+        f"{folder} is an adapter itself: give its base as the source, with adapter={str(adapter)!r}."
+      )
+    adapter, folder = folder, hf.resolve(base_of(folder))
+  elif adapter is not None:
+    own = adapter = hf.resolve(str(adapter))
+  checkpoint = hf.open_checkpoint(folder)
+  place = None if mesh is None else partial(_place, mesh)
+  variables = hf.read(checkpoint, jnp.dtype(dtype), place)
+  if adapter is not None:
+    variables |= lora.read(adapter, checkpoint.config, checkpoint.table, jnp.dtype(dtype))
+  tok = tokenizers.load_tokenizer(own) or tokenizers.load_tokenizer(folder)
+  return LanguageModel(
+    checkpoint,
+    variables,
+    tok,
+    dtype=dtype,
+    mesh=mesh,
+    generation_config=_json(own / "generation_config.json")
+    or _json(folder / "generation_config.json"),
+  )
+
+
+def _place(mesh: Mesh, name: str, leaf):
+  return tree.flatten(rules.shardings(tree.unflatten({name: leaf}), mesh))[name]
+
+
+def base_of(adapter: Path) -> str:
+  """The source of an adapter's base model: a path (relative ones also from the adapter's folder) or a hub id."""
+  base = (lora.settings(adapter) or {}).get("base_model_name_or_path")
+  if not base:
+    raise InputError(
+      f"{adapter / lora.SETTINGS} names no base_model_name_or_path. Give the base as source, and adapter=..."
+    )
+  beside = adapter / base
+  return str(beside) if not Path(base).is_dir() and beside.is_dir() else base
+
+
+def positions(segments_BT: np.ndarray) -> np.ndarray:
+  """int32 [B, T], restarting at 0 wherever the segment changes."""
+  index_BT = np.broadcast_to(np.arange(segments_BT.shape[1], dtype=np.int32), segments_BT.shape)
+  starts_BT = np.diff(segments_BT, axis=1, prepend=segments_BT[:, :1]) != 0
+  return index_BT - np.maximum.accumulate(np.where(starts_BT, index_BT, 0), axis=1)
+
+
+@partial(jax.jit, static_argnames=("config", "dtype"))
+def _logits(variables, tokens_BT, positions_BT, segments_BT, config: ModelConfig, dtype: str):
+  model = decoder.Decoder(config, jnp.dtype(dtype))
+  hidden_BTD, _ = model.apply(variables, tokens_BT, positions_BT, segments_BT)
+  return decoder.logits(hidden_BTD, *decoder.head(variables, config), config.tied)
+
+
+def _matrix(ids, name: str) -> np.ndarray:
+  try:
+    matrix = np.asarray(ids)
+  except ValueError:
+    matrix = np.zeros(0, object)
+  if matrix.ndim != 2 or matrix.dtype.kind not in "iu":
+    raise InputError(
+      f"{name} must be whole numbers [rows, length], all rows of one length, not {matrix.dtype} {matrix.shape}. Fill "
+      "shorter rows up and give segments, with 0 for the padding."
+    )
+  return matrix.astype(np.int32)
+
+
+def _json(path: Path) -> dict[str, Any]:
+  if not path.is_file():
+    return {}
+  try:
+    return json.loads(path.read_text(encoding="utf-8"))
+  except json.JSONDecodeError as e:
+    raise InputError(
+      f"{path} is not valid JSON: line {e.lineno}, column {e.colno}: {e.msg}."
+    ) from e

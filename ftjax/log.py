@@ -1,0 +1,127 @@
+"""Metrics: metrics.jsonl first, TensorBoard and W&B on top, a progress line for people; process 0 only."""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+METRICS = "metrics.jsonl"
+
+
+class MetricsLog:
+  """Appends {"step": ..., name: number, ...} lines to workdir/metrics.jsonl and mirrors them elsewhere.
+
+  start: the step a resumed run goes on from; lines after it, written before the crash, are dropped.
+  """
+
+  def __init__(self, workdir: str | Path, *, start: int = 0, tensorboard: bool = True, wandb: str = "", config=None):
+    self._file = self._board = self._wandb = None
+    if jax.process_index() != 0:
+      return
+    path = Path(workdir) / METRICS
+    kept = [m for m in read(path) if m["step"] <= start]
+    path.write_text("".join(json.dumps(m) + "\n" for m in kept), encoding="utf-8")
+    self._file = open(path, "a", encoding="utf-8")
+    if tensorboard:
+      from tensorboardX import SummaryWriter
+
+      self._board = SummaryWriter(str(workdir), purge_step=start + 1 if start else None)
+    if wandb:
+      import wandb as wb
+
+      self._wandb = wb.init(project=wandb, dir=str(workdir), config=config, resume="allow")
+
+  def write(self, step: int, metrics: Mapping[str, float]) -> None:
+    """One line. Numbers that JSON cannot hold are written as the strings "nan", "inf" and "-inf"."""
+    if not self._file:
+      return
+    plain = {k: _number(v) for k, v in metrics.items()}
+    self._file.write(json.dumps({"step": step} | plain) + "\n")
+    self._file.flush()
+    for name, value in metrics.items():
+      if self._board:
+        self._board.add_scalar(name, float(value), step)
+    if self._wandb:
+      self._wandb.log(dict(metrics), step=step)
+
+  def close(self) -> None:
+    """Flushes and closes every sink."""
+    for sink in (self._file, self._board):
+      if sink:
+        sink.close()
+    if self._wandb:
+      self._wandb.finish()
+
+
+def read(path: str | Path) -> list[dict]:
+  """The lines of a metrics.jsonl; a last line that a crash cut short is left out."""
+  path = Path(path)
+  lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+  out = []
+  for i, line in enumerate(lines):
+    try:
+      out.append(json.loads(line))
+    except json.JSONDecodeError:
+      if i + 1 < len(lines):
+        raise
+  return out
+
+
+def _number(value) -> float | int | str:
+  value = value if isinstance(value, int) else float(value)
+  return value if math.isfinite(value) else str(value)
+
+
+class ProgressLine:
+  """Where a run is: a live bar on a terminal, plain lines elsewhere (a file, a notebook's output, a pod's log)."""
+
+  def __init__(self, total: int, start: int = 0, console: Console | None = None):
+    self._console = console or Console(file=sys.stderr)
+    self._total, self._start, self._began = total, start, time.monotonic()
+    self._quiet = jax.process_index() != 0
+    self._bar = None
+    if self._console.is_terminal and not self._quiet:
+      self._bar = Progress(
+        TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[numbers]}"),
+        TimeRemainingColumn(compact=True), console=self._console,
+      )  # fmt: skip
+      self._task = self._bar.add_task("", total=total, completed=start, numbers="compiling")
+      self._bar.start()
+
+  def update(self, step: int, metrics: Mapping[str, float] | None = None) -> None:
+    """Moves the bar; with metrics, shows loss, tokens a second and the learning rate beside it."""
+    if self._quiet:
+      return
+    numbers = ""
+    if metrics:
+      numbers = (
+        f"loss {metrics['train/loss']:.4f}  {metrics['train/tokens_per_second']:,.0f} tokens/s  "
+        f"lr {metrics['train/learning_rate']:.2e}"
+      )
+    if self._bar:
+      self._bar.update(self._task, completed=step, **({"numbers": numbers} if numbers else {}))
+    elif numbers:
+      left = (time.monotonic() - self._began) / max(1, step - self._start) * (self._total - step)
+      self.say(f"step {step}/{self._total}  {numbers}  {left:.0f} s left")
+
+  def say(self, text: str) -> None:
+    """A line of its own, above the bar."""
+    if not self._quiet:
+      self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+  def close(self) -> None:
+    """Stops the live bar."""
+    if self._bar:
+      self._bar.stop()
+
+
+def say(text: str) -> None:
+  """Prints for people, on process 0."""
+  if jax.process_index() == 0:
+    Console(file=sys.stderr).print(text, highlight=False, markup=False, soft_wrap=True)

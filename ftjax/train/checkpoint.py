@@ -1,0 +1,115 @@
+"""Orbax checkpoints inside a run: written in the background, whole or not at all, restored to the last bit."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers as managers
+
+from ftjax.config import InputError
+from ftjax.train.state import TrainState
+
+
+class Checkpoints:
+  """A folder of checkpoints `<step>/{state,progress}`: the newest `keep`, and the one with the best validation loss.
+
+  state: step, trainable collections, optimizer state and key; the frozen base is read from its source again.
+  progress: JSON, the data iterator's place and early stopping's memory.
+  """
+
+  def __init__(self, folder: str | Path, keep: int = 2, read_only: bool = False):
+    self.folder = Path(folder).absolute()
+    best = managers.BestN(
+      get_metric_fn=lambda m: m["loss"], reverse=True, n=1, keep_checkpoints_without_metrics=False
+    )
+    policy = managers.AnyPreservationPolicy([managers.LatestN(max(1, keep)), best])
+    options = ocp.CheckpointManagerOptions(
+      preservation_policy=policy, enable_async_checkpointing=not read_only, read_only=read_only, create=not read_only
+    )
+    handlers = {"state": ocp.PyTreeCheckpointHandler(), "progress": ocp.JsonCheckpointHandler()}
+    self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
+
+  def steps(self) -> list[int]:
+    """Steps of all whole checkpoints, ascending."""
+    self._manager.reload()
+    return sorted(self._manager.all_steps())
+
+  def save(self, state: TrainState, step: int, progress: dict[str, Any], loss: float | None = None) -> None:
+    """Starts writing; earlier writes are waited for first. Does nothing if `step` is there already."""
+    if step in self._manager.all_steps():
+      return
+    with self._explain(step):
+      self._manager.save(
+        step,
+        args=ocp.args.Composite(
+          state=ocp.args.PyTreeSave(_saved(state)), progress=ocp.args.JsonSave(progress)
+        ),
+        metrics=None if loss is None else {"loss": loss},
+      )
+
+  def wait(self) -> None:
+    """Returns when everything is on disk."""
+    with self._explain(None):
+      self._manager.wait_until_finished()
+
+  def restore(self, state: TrainState, step: int) -> tuple[TrainState, dict[str, Any]]:
+    """(the state of `step`, in `state`'s shardings and dtypes; its progress). `state` may hold shape structs."""
+    target = _saved(state)
+    args = ocp.args.Composite(
+      state=ocp.args.PyTreeRestore(
+        item=target, restore_args=ocp.checkpoint_utils.construct_restore_args(target)
+      ),
+      progress=ocp.args.JsonRestore(),
+    )
+    found = self._manager.restore(step, args=args)
+    return state._replace(**found["state"]), found["progress"]
+
+  def close(self) -> None:
+    """Waits and lets go."""
+    self.wait()
+    self._manager.close()
+
+  def _explain(self, step):
+    return _Explain(self, step)
+
+
+class _Explain:
+  """Turns a failed write (a full disk, most often) into one message; whole checkpoints stay as they are."""
+
+  def __init__(self, checkpoints: Checkpoints, step: int | None):
+    self.checkpoints, self.step = checkpoints, step
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, kind, error, trace):
+    if error is None or not isinstance(error, (OSError, ValueError, RuntimeError)):
+      return False
+    last = max(self.checkpoints.steps(), default=None)
+    kept = f"The checkpoint of step {last} is whole: run the same command to go on from it." if last else ""
+    at = f" of step {self.step}" if self.step else ""
+    raise InputError(
+      f"Writing the checkpoint{at} in {self.checkpoints.folder} failed: {error}. {kept} Is the disk full?"
+    ) from error
+
+
+def _saved(state: TrainState) -> dict[str, Any]:
+  """The part of the state that is written. An optimizer's nested tuples become plain, named containers."""
+  return {k: v for k, v in state._asdict().items() if k != "frozen"}
+
+
+def restore_trainable(folder: str | Path, step: int, trainable):
+  """The trainable collections of one checkpoint alone, in the shardings of `trainable` (arrays or shape structs)."""
+  path = Path(folder).absolute() / str(step) / "state"
+  target = {"trainable": trainable}
+  args = ocp.args.PyTreeRestore(
+    item=target, restore_args=ocp.checkpoint_utils.construct_restore_args(target), partial_restore=True
+  )
+  with ocp.PyTreeCheckpointer() as reader:
+    return reader.restore(path, args=args)["trainable"]
+
+
+def abstract(tree):
+  """Shape structs with shardings in place of arrays."""
+  return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree)

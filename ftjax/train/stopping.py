@@ -1,0 +1,69 @@
+"""When to stop: early stopping by validation loss, signals, and numbers that are no longer numbers."""
+
+import contextlib
+import math
+import signal
+from dataclasses import asdict, dataclass
+
+
+class Diverged(ArithmeticError):
+  """The loss or the gradient is NaN or Inf; the message names the step and the rows. Scripts exit with status 4."""
+
+
+@dataclass
+class EarlyStopping:
+  """Prechelt's (1998) simplest rule: stop after `patience` evaluations without an improvement of `min_delta`.
+
+  patience = 0 never stops; the best step is remembered all the same.
+  """
+
+  patience: int
+  min_delta: float = 0.0
+  best: float = math.inf
+  best_step: int = -1
+  waited: int = 0
+
+  def update(self, step: int, loss: float) -> bool:
+    """Takes in one evaluation; True if it is the best so far."""
+    if loss < self.best - self.min_delta or self.best_step < 0:
+      self.best, self.best_step, self.waited = loss, step, 0
+      return True
+    self.waited += 1
+    return False
+
+  @property
+  def stop(self) -> bool:
+    """Whether patience is at its end."""
+    return 0 < self.patience <= self.waited
+
+  def state(self) -> dict:
+    """What a resumed run needs, as JSON."""
+    state = asdict(self)
+    return state | {"best": state["best"] if math.isfinite(self.best) else None}
+
+  def restore(self, state: dict) -> None:
+    """Takes back what `state` returned; patience and min_delta stay as they are."""
+    self.best = math.inf if state["best"] is None else state["best"]
+    self.best_step, self.waited = state["best_step"], state["waited"]
+
+
+@contextlib.contextmanager
+def stop_signals():
+  """Yields a function that says which of SIGTERM and SIGINT has come, or None. A second one acts as usual."""
+  came: list[int] = []
+
+  def handle(number, frame):
+    came.append(number)
+    signal.signal(number, old[number])
+
+  old = {}
+  try:
+    for number in (signal.SIGTERM, signal.SIGINT):
+      old[number] = signal.signal(number, handle)
+  except ValueError:  # Not the main thread: a notebook's or a server's own handling stays.
+    old.clear()
+  try:
+    yield lambda: signal.Signals(came[-1]).name if came else None
+  finally:
+    for number, handler in old.items():
+      signal.signal(number, handler)

@@ -1,0 +1,31 @@
+"""Fine-tunes a model: python scripts/train.py --config=configs/sft.py --workdir=runs/mine [--config.KEY=VALUE ...]
+
+Run the same command again to go on from the last checkpoint.
+"""
+
+from absl import flags
+
+from ftjax import cli
+
+_CONFIG = cli.define_config("configs/sft.py")
+_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder; made if it is not there.", required=True)
+
+
+def main() -> int:
+  from ftjax.finetune import finetune
+  from ftjax.train.stopping import Diverged
+
+  try:
+    result = finetune(_CONFIG.value, _WORKDIR.value)
+  except Diverged as e:
+    return cli.fail(str(e), cli.DIVERGED)
+  if result.reason in ("done", "early"):
+    return 0
+  return cli.fail(
+    f"{result.reason}: stopped at step {result.step} with a checkpoint saved. The same command goes on from there.",
+    cli.STOPPED,
+  )
+
+
+if __name__ == "__main__":
+  cli.run(main)
