@@ -20,9 +20,10 @@ def get_config(arg=None):
   c.optim.b2 = 0.95
   c.train.duration = "1 epoch"
   c.train.batch_size = 16
+  c.train.remat = "dots"  # on a CPU recomputing is cheaper than keeping
   c.train.log_every = 50
-  c.eval.every = "500 steps"
+  c.eval.every = "250 steps"
   c.eval.samples = 16
   c.eval.max_new_tokens = 64
-  c.checkpoint.every = "500 steps"
+  c.checkpoint.every = "250 steps"
   return c

@@ -4,24 +4,30 @@ Exit status: 0 done; 2 bad config or input, said in one message; 3 stopped by a 
 4 diverged.
 """
 
+import contextlib
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from ftjax.config import InputError
-from ftjax.plugin import did_you_mean
 
 BAD_INPUT, STOPPED, DIVERGED = 2, 3, 4
+ROOT = Path(__file__).resolve().parents[1]
 
 
-def define_config(default: str | None = None):
-  """--config=FILE.py, with --config.key=value for any key of it."""
-  return config_flags.DEFINE_config_file(
-    "config", default, "A file with get_config(); override any key with --config.KEY=VALUE.", lock_config=True
-  )
+def define_config(default: str):
+  """--config=FILE.py, with --config.key=value for any key of it. default: a path from the repository's root."""
+  with _bad_flags_end_here():  # ml_collections reads the command line here, not when flags are parsed.
+    return config_flags.DEFINE_config_file(
+      "config",
+      str(ROOT / default),
+      "A file with get_config(); any key is overridden by --config.KEY=VALUE.",
+      lock_config=True,
+    )
 
 
 def run(main: Callable[[], int | None]) -> None:
@@ -30,12 +36,13 @@ def run(main: Callable[[], int | None]) -> None:
   def guarded(argv) -> int | None:
     if len(argv) > 1:
       return fail(f"Unknown argument {argv[1]!r}: flags start with --.")
+    if not flags.FLAGS["verbosity"].present:
+      logging.set_verbosity(logging.WARNING)  # Orbax writes dozens of notices a checkpoint.
     try:
       return main()
     except InputError as e:
       return fail(str(e))
 
-  flags.FLAGS.set_default("verbosity", -1)  # Libraries' notices (Orbax writes dozens a checkpoint) stay out.
   app.run(guarded, flags_parser=_parse)
 
 
@@ -46,24 +53,38 @@ def fail(message: str, status: int = BAD_INPUT) -> int:
 
 
 def _parse(argv):
+  if any(arg.lstrip("-") in ("help", "helpfull", "helpshort") for arg in argv):
+    return app.parse_flags_with_usage(argv)
+  with _bad_flags_end_here():
+    left = flags.FLAGS(argv)
+    if "config" in flags.FLAGS:
+      getattr(flags.FLAGS.config, "any", None)  # Fails here if the file could not be loaded.
+    return left
+
+
+@contextlib.contextmanager
+def _bad_flags_end_here():
+  """Ends the process with one message and status 2 for anything wrong with flags or the config file."""
   try:
-    return app.parse_flags_with_usage(argv) if "--help" in argv or "--helpfull" in argv else flags.FLAGS(argv)
+    yield
   except AttributeError as e:
-    sys.exit(fail(_unknown_key(e)))
-  except (flags.Error, InputError, TypeError, ValueError, KeyError) as e:
-    sys.exit(fail(re.sub(r"\s+", " ", str(e)).strip()))
-  except (FileNotFoundError, ImportError) as e:
-    sys.exit(fail(f"--config: {e}. Give a Python file with get_config(), such as configs/sft.py."))
+    given = next((a for a in sys.argv if a.startswith("--config.")), "--config")
+    line = re.sub(r"[\s'\"]*Did you mean \"?([^\"\s]+)\"? instead of.*", r" does not exist. Did you mean '\1'?", str(e))
+    key = line.strip(" '\"\\n")
+    sys.exit(fail(f"{_naming(key) or given}: no such config key: {_one_line(key)}"))
+  except OSError as e:
+    found = re.search(r"(\S+\.py)\s+\[Errno", str(e))
+    sys.exit(fail(f"--config: cannot read {found[1] if found else _one_line(e)}. Give a file such as configs/sft.py."))
+  except (flags.Error, TypeError, ValueError, KeyError, ImportError, SyntaxError) as e:
+    sys.exit(fail(_one_line(e)))
 
 
-def _unknown_key(error: AttributeError) -> str:
-  """ml_collections' message in one line; it suggests a key where one is close."""
-  text = re.sub(r"\s+", " ", str(error)).strip()
-  name = re.search(r"\"([^\"]+)\"|'([^']+)'", text)
-  if "Did you mean" in text or not name:
-    return f"--config: {text}"
-  from ftjax.config import flat
-  from ftjax.defaults import get_config
+def _naming(message: str) -> str:
+  """The flag on the command line that ends in the key which the message speaks of."""
+  word = re.match(r"[\w]+", message)
+  keys = (a.split("=")[0] for a in sys.argv if a.startswith("--config."))
+  return next((k for k in keys if word and word[0] in k.split(".")), "")
 
-  known = {key.rsplit(".", 1)[-1] for key in flat(get_config())}
-  return f"--config: {text}{did_you_mean(name[1] or name[2], known)}"
+
+def _one_line(error) -> str:
+  return re.sub(r"\s+", " ", str(error)).strip()

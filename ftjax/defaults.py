@@ -12,7 +12,7 @@ def get_config() -> ConfigDict:
   m.revision = ""  # of a hub id
   m.dtype = "float32"  # of the parameters: float32 | bfloat16
   m.compute_dtype = ""  # of the computation; "" = model.dtype
-  m.attention = "xla"
+  m.attention = "auto"  # auto | xla | blocked (for CPUs)
 
   c.adapter = a = ConfigDict()
   a.kind = "none"  # none: every parameter is trained | lora

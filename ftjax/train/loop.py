@@ -64,6 +64,8 @@ class Window:
 
 def put(batch: Batch, sharding) -> Batch:
   """This process's rows [A, B / processes, T] as global arrays [A, B, T]."""
+  if jax.process_count() == 1:
+    return jax.device_put(batch, sharding)
   return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, x), batch)
 
 

@@ -75,7 +75,7 @@ def train_step(state: TrainState, batch: Batch, *, loss: LossFn, tx, schedule) -
     weight=weight,
     tokens=(batch.segments > 0).sum(),
     rows=rows_AB,
-    grad_norm=optax.global_norm(grads),
+    grad_norm=optax.tree.norm(grads),
     learning_rate=jnp.float32(schedule(state.step)),
   )
   trainable = optax.apply_updates(state.trainable, updates)

@@ -1,0 +1,61 @@
+"""Evaluation of a model, beside its base: loss and perplexity, BLEU and chrF of what it writes, samples for a person.
+
+  python scripts/evaluate.py --config.source=runs/mine                              # a run's best model, on its validation
+  python scripts/evaluate.py --config.source=FOLDER_OR_HUB_ID --config.data.validation=rows.jsonl
+  python scripts/evaluate.py --config.source=BASE --config.adapter=ADAPTER --config.data.validation=rows.jsonl
+  python scripts/evaluate.py --config.source=runs/mine --config.follow=True         # beside the training, on any device
+
+Writes evaluation.json and samples.md (evaluation.jsonl when following).
+"""
+
+from ml_collections import ConfigDict
+
+from ftjax.defaults import get_config as defaults
+
+
+def get_config(arg=None):
+  del arg
+  c = ConfigDict()
+  c.source = ""  # a run folder (its best/), a folder in Hugging Face format, a hub id, a PEFT adapter, or "starter"
+  c.adapter = ""  # a PEFT adapter to put on the source
+  c.base = "auto"  # what to compare with; auto: the run's or adapter's base; "" = nothing
+  c.revision = ""  # of a hub id
+  c.dtype = "float32"  # of parameters and computation: float32 | bfloat16
+  c.attention = "xla"
+
+  # The rows. For a run: its own validation rows with its own data config; validation=PATH takes other rows.
+  c.data = d = ConfigDict()
+  for key in (
+    "validation",
+    "format",
+    "fields",
+    "separator",
+    "template",
+    "max_length",
+    "pack",
+    "overlong",
+    "train_on",
+  ):
+    d[key] = defaults().data[key]
+
+  c.metrics = (
+    "perplexity",
+    "bleu",
+    "chrf",
+    "diversity",
+    "ending",
+  )  # modules of ftjax/evaluate/metrics
+  c.batch_size = 16  # rows; changes speed and memory, not results
+  c.partition = "pmap"  # pmap: parameters on every device | mesh: split over all devices
+  c.samples = 64  # prompts to write for; 0 = none
+  c.shown = 24  # of them in samples.md
+  c.max_new_tokens = 128
+  c.temperature = 0.0
+  c.seed = 0
+
+  c.follow = (
+    False  # watch a run folder and evaluate each checkpoint as it appears; ends when the run does
+  )
+  c.poll_seconds = 5.0
+  c.output = ""  # a folder; "" = evaluation/ in the run folder, or here
+  return c

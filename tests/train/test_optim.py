@@ -1,0 +1,81 @@
+"""Schedules are transformers', AdamW is PyTorch's, decay leaves norms and biases alone."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from ftjax.config import InputError
+from ftjax.train import optim
+
+
+@pytest.mark.parametrize("name", ["constant", "linear", "cosine"])
+@pytest.mark.parametrize("warmup", [0, 5])
+def test_schedules_are_those_of_transformers(name, warmup):
+  import torch
+  from transformers import get_scheduler
+
+  kind = {"constant": "constant_with_warmup"}.get(name, name)
+  optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=3e-4)
+  theirs = get_scheduler(kind, optimizer, num_warmup_steps=warmup, num_training_steps=30)
+  ours = optim.make_schedule(name, 3e-4, warmup=warmup, total=30)
+  for step in range(30):
+    np.testing.assert_allclose(float(ours(step)), theirs.get_last_lr()[0], rtol=1e-5, atol=1e-10)
+    optimizer.step()
+    theirs.step()
+
+
+def test_warmup_starts_at_rate_zero():
+  assert float(optim.make_schedule("linear", 1.0, warmup=5, total=50)(0)) == 0.0
+
+
+def test_adamw_is_pytorchs_with_clipping_and_decay_of_matrices_alone():
+  import torch
+
+  rng = np.random.default_rng(0)
+  start = {"a": {"kernel": rng.normal(size=(3, 5))}, "n": {"scale": rng.normal(size=7), "bias": rng.normal(size=2)}}
+  start = jax.tree.map(lambda x: x.astype(np.float32), start)
+  names = ["a/kernel", "n/bias", "n/scale"]
+  tx = optim.make_optimizer("adamw", optax.constant_schedule(0.01), b1=0.8, b2=0.95, weight_decay=0.3, clip=1.0)
+  ours, state = start, tx.init(start)
+  theirs = [torch.nn.Parameter(torch.tensor(x)) for x in jax.tree.leaves(start)]
+  groups = [
+    {"params": [p], "weight_decay": 0.3 if name.endswith("kernel") else 0.0}
+    for name, p in zip(names, theirs, strict=True)
+  ]
+  adamw = torch.optim.AdamW(groups, lr=0.01, betas=(0.8, 0.95), eps=1e-8)
+  for step in range(5):
+    grads = jax.tree.map(lambda x, s=step: (rng.normal(size=x.shape) * (s + 1)).astype(np.float32), start)
+    updates, state = tx.update(grads, state, ours)
+    ours = optax.apply_updates(ours, updates)
+    for p, g in zip(theirs, jax.tree.leaves(grads), strict=True):
+      p.grad = torch.tensor(g)
+    torch.nn.utils.clip_grad_norm_(theirs, 1.0)
+    adamw.step()
+  for a, b in zip(jax.tree.leaves(ours), theirs, strict=True):
+    np.testing.assert_allclose(a, b.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(optim.OPTIMIZERS))
+def test_every_optimizer_lowers_a_quadratic(name):
+  tx = optim.make_optimizer(name, optax.constant_schedule(0.05), weight_decay=0.0, clip=0.0)
+  params = {"a": {"kernel": jnp.full((4, 4), 2.0)}}
+  state = tx.init(params)
+  loss = lambda p: jnp.square(p["a"]["kernel"]).sum()
+  before = loss(params)
+  for _ in range(20):
+    updates, state = tx.update(jax.grad(loss)(params), state, params)
+    params = optax.apply_updates(params, updates)
+  assert loss(params) < 0.9 * before
+
+
+def test_errors_name_the_key_and_what_is_allowed():
+  with pytest.raises(InputError, match=r"optim.schedule='cosin' is not known. Use one of: constant, linear, cosine"):
+    optim.make_schedule("cosin", 1e-3, warmup=0, total=10)
+  with pytest.raises(InputError, match="optim.name='adam' is not known"):
+    optim.make_optimizer("adam", optax.constant_schedule(1e-3))
+  with pytest.raises(InputError, match="only 10. Shorten the warmup"):
+    optim.make_schedule("linear", 1e-3, warmup=10, total=10)
+  with pytest.raises(InputError, match="optim.learning_rate=-1 must be greater than 0"):
+    optim.make_schedule("linear", -1, warmup=0, total=10)

@@ -1,0 +1,204 @@
+"""Whole runs: resume to the bit, early stopping, divergence, and folders that belong to somebody."""
+
+import json
+import math
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from ftjax.config import InputError
+from ftjax.finetune import finetune
+from ftjax.log import read
+from ftjax.train import checkpoint, loop, stopping
+from tests.train import toy
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+  return toy.save_model(tmp_path_factory.mktemp("model") / "toy")
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+  return toy.write_rows(tmp_path_factory.mktemp("rows") / "rows.jsonl", 60)
+
+
+@pytest.fixture(scope="module")
+def whole(source, rows, tmp_path_factory):
+  """A run that nothing interrupts."""
+  workdir = tmp_path_factory.mktemp("whole") / "run"
+  return finetune(toy.run_config(source, rows), workdir)
+
+
+def same_bits(a, b):
+  a, b = load_file(a / "model.safetensors"), load_file(b / "model.safetensors")
+  assert a.keys() == b.keys()
+  for name in a:
+    assert a[name].tobytes() == b[name].tobytes(), name
+
+
+def timeless(workdir):
+  """metrics.jsonl without the rates, which depend on the clock."""
+  return [{k: v for k, v in m.items() if "per_second" not in k} for m in read(workdir / "metrics.jsonl")]
+
+
+def test_a_run_leaves_what_it_promises(whole):
+  found = {p.name for p in whole.workdir.iterdir()}
+  assert {"config.json", "metrics.jsonl", "checkpoints", "best", "final", "loss.png", "evaluation.json"} <= found
+  assert (whole.reason, whole.step) == ("done", 12)
+  lines = read(whole.workdir / "metrics.jsonl")
+  assert [m["step"] for m in lines if "train/loss" in m] == list(range(1, 13))
+  assert [m["step"] for m in lines if "validation/loss" in m] == [0, 4, 8, 12]
+  assert lines[1]["train/learning_rate"] == 0.0
+  assert whole.scores["tuned"]["loss"] < whole.scores["base"]["loss"]
+  best = min((m for m in lines if "validation/loss" in m), key=lambda m: m["validation/loss"])
+  assert whole.best_step == best["step"]
+  assert math.isclose(best["validation/perplexity"], math.exp(best["validation/loss"]), rel_tol=1e-6)
+
+
+@pytest.mark.parametrize("kill_after", [3, 7])
+def test_resume_after_a_kill_is_bitwise(source, rows, whole, tmp_path, monkeypatch, kill_after):
+  """The process dies between updates, with no chance to save; the same command then ends where the whole run did."""
+
+  class Killed(BaseException):
+    pass
+
+  real, count = loop.put, 0
+
+  def put(*args):
+    nonlocal count
+    count += 1
+    if count > kill_after:
+      raise Killed
+    return real(*args)
+
+  config, workdir = toy.run_config(source, rows, checkpoint__every="2 steps"), tmp_path / "run"
+  monkeypatch.setattr(loop, "put", put)
+  with pytest.raises(Killed):
+    finetune(config, workdir)
+  monkeypatch.setattr(loop, "put", real)
+  assert not (workdir / "final").exists()
+  resumed = finetune(config, workdir)
+  same_bits(resumed.workdir / "final", whole.workdir / "final")
+  same_bits(resumed.workdir / "best", whole.workdir / "best")
+  assert timeless(resumed.workdir) == timeless(whole.workdir)
+
+
+def test_a_signal_saves_and_the_run_goes_on(source, rows, whole, tmp_path, monkeypatch):
+  import signal
+
+  real, count = loop.put, 0
+
+  def put(*args):
+    nonlocal count
+    count += 1
+    if count == 5:
+      signal.raise_signal(signal.SIGTERM)
+    return real(*args)
+
+  config, workdir = toy.run_config(source, rows), tmp_path / "run"
+  monkeypatch.setattr(loop, "put", put)
+  stopped = finetune(config, workdir)
+  monkeypatch.setattr(loop, "put", real)
+  assert (stopped.reason, stopped.step) == ("SIGTERM", 5)
+  assert not (workdir / "best").exists()
+  resumed = finetune(config, workdir)
+  assert resumed.reason == "done"
+  same_bits(workdir / "final", whole.workdir / "final")
+
+
+def test_a_finished_run_is_not_run_again(source, rows, whole, capsys):
+  before = (whole.workdir / "metrics.jsonl").read_bytes()
+  assert finetune(toy.run_config(source, rows), whole.workdir).step == -1
+  assert "finished run" in capsys.readouterr().err
+  assert (whole.workdir / "metrics.jsonl").read_bytes() == before
+
+
+def test_another_config_is_refused_with_the_difference(source, rows, whole):
+  before = sorted(p.name for p in whole.workdir.iterdir())
+  with pytest.raises(InputError, match=r"optim.learning_rate: 0.5 in this config, 0.01 in .*config.json"):
+    finetune(toy.run_config(source, rows, optim__learning_rate=0.5), whole.workdir)
+  assert sorted(p.name for p in whole.workdir.iterdir()) == before
+
+
+def test_a_folder_of_something_else_is_refused(source, rows, tmp_path):
+  (tmp_path / "thesis.txt").write_text("mine")
+  with pytest.raises(InputError, match="is not a run of ftjax"):
+    finetune(toy.run_config(source, rows), tmp_path)
+
+
+def test_early_stopping_keeps_the_best(source, rows, tmp_path):
+  config = toy.run_config(
+    source, rows, optim__learning_rate=0.3, optim__schedule="constant", train__duration="40 steps",
+    eval__every="1 step", eval__patience=2,
+  )  # fmt: skip
+  result = finetune(config, tmp_path / "run")
+  losses = {m["step"]: m["validation/loss"] for m in read(tmp_path / "run" / "metrics.jsonl") if "validation/loss" in m}
+  assert result.reason == "early" and result.step < 40
+  assert result.best_step == min(losses, key=losses.get) == result.step - 2
+  assert result.scores["tuned"]["loss"] == losses[result.best_step]
+
+
+def test_a_run_that_never_improves_leaves_the_base(source, rows, tmp_path):
+  config = toy.run_config(source, rows, optim__learning_rate=5.0, optim__clip=0.0, optim__warmup="0", eval__patience=1)
+  result = finetune(config, tmp_path / "run")
+  assert result.best_step == 0
+  same_bits(tmp_path / "run" / "best", source)
+
+
+def test_divergence_names_step_and_rows_and_saves_nothing(source, tmp_path):
+  rows = toy.write_rows(tmp_path / "rows.jsonl", 40)
+  config = toy.run_config(
+    source, rows, optim__learning_rate=1e30, optim__clip=0.0, optim__warmup="0", checkpoint__every="1 step"
+  )
+  with pytest.raises(stopping.Diverged, match=r"Diverged at step [2-4]: .*Rows: .*rows.jsonl:\d+"):
+    finetune(config, tmp_path / "run")
+  kept = checkpoint.Checkpoints(tmp_path / "run" / "checkpoints", read_only=True).steps()
+  last = read(tmp_path / "run" / "metrics.jsonl")[-1]
+  assert all(step < last["step"] for step in kept)
+
+
+def test_lora_checkpoints_hold_the_adapter_alone_and_best_is_a_peft_folder(source, rows, tmp_path):
+  config = toy.run_config(source, rows, adapter__kind="lora", adapter__rank=2, train__duration="6 steps")
+  finetune(config, tmp_path / "run")
+  assert {"adapter_config.json", "adapter_model.safetensors"} <= {p.name for p in (tmp_path / "run" / "best").iterdir()}
+  saved = json.loads((tmp_path / "run" / "checkpoints" / "6" / "state" / "_METADATA").read_text())
+  assert not any("'params'" in key for key in saved["tree_metadata"])
+
+
+def test_a_batch_that_does_not_divide_over_the_mesh(source, rows, tmp_path):
+  with pytest.raises(InputError, match="train.batch_size=6 does not divide over the mesh.*Use a multiple of 8"):
+    finetune(toy.run_config(source, rows, train__batch_size=6), tmp_path / "run")
+  assert not (tmp_path / "run").exists()
+
+
+def test_no_host_transfer_hides_in_the_loop(source, rows, tmp_path, monkeypatch):
+  real = loop.train
+
+  def guarded(*args, **kwargs):
+    with jax.transfer_guard("disallow"):
+      return real(*args, **kwargs)
+
+  monkeypatch.setattr("ftjax.finetune.train", guarded)
+  result = finetune(toy.run_config(source, rows, train__duration="5 steps", data__validation_fraction=0.0), tmp_path / "run")
+  assert result.step == 5
+
+
+def test_early_stopping_remembers_across_a_restart():
+  rule = stopping.EarlyStopping(patience=2, min_delta=0.1)
+  assert rule.update(0, 3.0) and rule.update(1, 2.0) and not rule.update(2, 1.95)
+  again = stopping.EarlyStopping(patience=2, min_delta=0.1)
+  again.restore(json.loads(json.dumps(rule.state())))
+  assert (again.best, again.best_step, again.waited) == (2.0, 1, 1)
+  assert not again.update(3, 1.99) and again.stop
+  assert not stopping.EarlyStopping(patience=0).stop
+
+
+def test_a_cut_line_of_metrics_is_dropped_on_resume(whole, tmp_path):
+  shutil.copy(whole.workdir / "metrics.jsonl", tmp_path / "metrics.jsonl")
+  with open(tmp_path / "metrics.jsonl", "a") as f:
+    f.write('{"step": 13, "train/l')
+  assert np.array([m["step"] for m in read(tmp_path / "metrics.jsonl")]).max() == 12
