@@ -5,6 +5,7 @@ Exit status: 0 done; 2 bad config or input, said in one message; 3 stopped by a 
 """
 
 import contextlib
+import errno
 import re
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from ml_collections import config_flags
 from ftjax.config import InputError
 
 BAD_INPUT, STOPPED, DIVERGED = 2, 3, 4
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -42,6 +44,10 @@ def run(main: Callable[[], int | None]) -> None:
       return main()
     except InputError as e:
       return fail(str(e))
+    except OSError as e:
+      if e.errno not in _FULL:
+        raise
+      return fail(f"The disk is full: {e}. What was whole before is still there; make room and run the same command.")
 
   app.run(guarded, flags_parser=_parse)
 

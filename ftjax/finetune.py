@@ -1,5 +1,6 @@
 """A whole run in order: data, model, mesh, step, loop, then the best model written, judged and shown."""
 
+import contextlib
 import functools
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,7 +110,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
   log = MetricsLog(
     workdir, start=start, tensorboard=config.log.tensorboard, wandb=config.log.wandb, config=config.to_dict()
   )
-  try:
+  with contextlib.closing(checkpoints), contextlib.closing(log):
     outcome = train(
       state, compiled, batches, plan, sharding=rows, log=log, checkpoints=checkpoints, stopping=stopping,
       evaluate=evaluate, name_rows=functools.partial(_name_rows, data.train, bins), start=start,
@@ -119,10 +120,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
       result.scores = finish(
         config, workdir, opened, data, outcome, stopping, mesh,
         initial=lambda: _variables(config, opened, mesh)[0],
-      )
-  finally:
-    log.close()
-    checkpoints.close()
+      )  # fmt: skip
   return result
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ftjax.log import read
 
-pytestmark = pytest.mark.parity
+pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("ignore::FutureWarning")]  # peft calls what transformers deprecates
 
 
 def write_rows(path, batches):

@@ -1,0 +1,27 @@
+"""Quickstart: the starter model learns one brand's voice from 480 briefs with copy. No network, no GPU.
+
+  python scripts/train.py --config=configs/quickstart.py --workdir=runs/quickstart
+
+Two CPU cores: about a minute and a half. The table at the end should show the validation loss falling from about 3 to
+below 1, and BLEU rising from near 0 to above 30; runs/quickstart/samples.md shows the texts side by side.
+"""
+
+from ftjax.cli import ROOT
+from ftjax.defaults import get_config as defaults
+
+
+def get_config(arg=None):
+  del arg
+  c = defaults()
+  c.model.source = "starter"
+  c.data.train = str(ROOT / "ftjax" / "assets" / "quickstart.jsonl")
+  c.data.validation_fraction = 0.1
+  c.data.max_length = 256
+  c.optim.learning_rate = 1e-3
+  c.optim.warmup = "20 steps"
+  c.train.duration = "10 epochs"
+  c.train.batch_size = 8
+  c.eval.every = "1 epoch"
+  c.eval.samples = 32
+  c.eval.max_new_tokens = 120
+  return c

@@ -1,0 +1,116 @@
+"""The scripts as a shell sees them: exit status, one message, nothing lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ftjax.log import read
+from tests.train import toy
+
+ENV = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "", "HF_HUB_OFFLINE": "1"}
+
+
+def train(root, *flags, start=False, preexec_fn=None):
+  command = [sys.executable, "scripts/train.py", *map(str, flags)]
+  kwargs = dict(cwd=root, env=os.environ | ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+  if start:
+    return subprocess.Popen(command, **kwargs)
+  return subprocess.run(command, check=False, preexec_fn=preexec_fn, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def toy_flags(tmp_path_factory):
+  folder = tmp_path_factory.mktemp("toy")
+  source, rows = toy.save_model(folder / "model"), toy.write_rows(folder / "rows.jsonl", 60)
+  return [
+    f"--config.model.source={source}", f"--config.data.train={rows}", "--config.data.max_length=32",
+    "--config.train.batch_size=2", "--config.eval.every=never", "--config.log.tensorboard=False",
+    "--config.data.validation_fraction=0.2",
+  ]  # fmt: skip
+
+
+BAD_FLAGS = {
+  "--config.optim.learning_rat=1": "Did you mean 'learning_rate'",
+  "--config.train.batch_size=many": "invalid literal",
+  "--config=configs/nothing.py": "cannot read .*nothing.py",
+  "--config.zzz=1": "no such config key: zzz",
+  "--workdirr=x": "workdirr",
+}
+
+
+@pytest.mark.parametrize("flag", BAD_FLAGS)
+def test_bad_flags_are_one_message_and_status_2(root, tmp_path, flag):
+  import re
+
+  done = train(root, f"--workdir={tmp_path / 'run'}", flag)
+  assert done.returncode == 2
+  assert re.search(BAD_FLAGS[flag], done.stderr), done.stderr
+  assert "Traceback" not in done.stderr and done.stderr.startswith("error: ")
+  assert not (tmp_path / "run").exists()
+
+
+def test_bad_input_is_one_message_and_status_2(root, tmp_path, toy_flags):
+  rows = tmp_path / "broken.jsonl"
+  rows.write_text('{"input_ids": [1, 2], "labels": [1, 2]}\n{"input_ids": [1, 2\n')
+  done = train(root, f"--workdir={tmp_path / 'run'}", *toy_flags, f"--config.data.train={rows}")
+  assert done.returncode == 2 and "broken.jsonl:2" in done.stderr, done.stderr
+  assert "Traceback" not in done.stderr and not (tmp_path / "run").exists()
+
+
+def test_sigterm_saves_and_exits_3_and_the_same_command_goes_on(root, tmp_path, toy_flags):
+  flags = [f"--workdir={tmp_path / 'run'}", *toy_flags, "--config.train.duration=4000 steps"]
+  running = train(root, *flags, start=True)
+  metrics = tmp_path / "run" / "metrics.jsonl"
+  deadline = time.monotonic() + 120
+  while not any(m["step"] >= 20 for m in read(metrics)):
+    assert running.poll() is None and time.monotonic() < deadline, running.communicate()[1]
+    time.sleep(0.1)
+  running.send_signal(signal.SIGTERM)
+  _, err = running.communicate(timeout=60)
+  assert running.returncode == 3, err
+  assert "checkpoint saved" in err and "Traceback" not in err
+  stopped = max(int(p.name) for p in (tmp_path / "run" / "checkpoints").iterdir())
+  again = train(root, *flags, start=True)
+  while not (running := [m["step"] for m in read(metrics)]) or running[-1] <= stopped:
+    assert again.poll() is None and time.monotonic() < deadline, again.communicate()[1]
+    time.sleep(0.1)
+  again.send_signal(signal.SIGTERM)
+  _, err = again.communicate(timeout=60)
+  assert f"Going on from the checkpoint of step {stopped}" in err
+
+
+def test_divergence_exits_4(root, tmp_path, toy_flags):
+  bad = ["--config.optim.learning_rate=1e30", "--config.optim.clip=0", "--config.optim.warmup=0"]
+  done = train(root, f"--workdir={tmp_path / 'run'}", *toy_flags, *bad, "--config.train.duration=20 steps")
+  assert done.returncode == 4, done.stderr
+  assert "Diverged at step" in done.stderr and "rows.jsonl:" in done.stderr
+
+
+def test_a_disk_that_fills_keeps_the_last_checkpoint(root, tmp_path, toy_flags):
+  """Files may grow to 100 kB only: the run's log outgrows that after some checkpoints have been written."""
+  import resource
+
+  few = [f"--workdir={tmp_path / 'run'}", *toy_flags, "--config.train.duration=2000 steps"]
+  few += ["--config.checkpoint.every=20 steps", "--config.train.log_every=1"]
+  limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+  done = train(root, *few, preexec_fn=limit)
+  assert done.returncode == 2, done.stderr
+  assert "disk is full" in done.stderr and "Traceback" not in done.stderr
+  whole = lambda: [int(p.name) for p in (tmp_path / "run" / "checkpoints").iterdir() if p.name.isdigit()]
+  kept = max(whole())
+  on = train(root, *few, start=True)
+  deadline = time.monotonic() + 120
+  while max(whole()) <= kept:
+    assert on.poll() is None and time.monotonic() < deadline, on.communicate()[1]
+    time.sleep(0.1)
+  on.terminate()
+  assert f"Going on from the checkpoint of step {kept}." in on.communicate(timeout=60)[1]
+
+
+def test_help_names_the_flags(root):
+  done = train(root, "--help")
+  assert "--workdir" in done.stdout and "Traceback" not in done.stderr
