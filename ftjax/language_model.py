@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,21 +11,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ftjax import storage, tree
-from ftjax.config import InputError, choice
+from ftjax import storage
+from ftjax.config import InputError
 from ftjax.generate.generator import Generator, Prompt
 from ftjax.generate.sampling import Sampling
 from ftjax.models import decoder, export, hf, lora
 from ftjax.models.config import ModelConfig
-from ftjax.parallel import rules
+from ftjax.pretrained import dtype_of, place, read_weights
 from ftjax.text import tokenizer as tokenizers
 from ftjax.text.chat import Messages, Template
 
 if TYPE_CHECKING:
   from jax.sharding import Mesh
   from transformers import PreTrainedTokenizerBase
-
-DTYPES = ("float32", "bfloat16")
 
 
 class LanguageModel:
@@ -92,7 +89,7 @@ class LanguageModel:
       raise InputError(
         f"tokens has ids from {tokens_BT.min()} to {tokens_BT.max()}; the model knows 0 to {V - 1}."
       )
-    positions_BT = positions(segments_BT)
+    positions_BT = np.where(segments_BT > 0, positions(segments_BT), 0)
     if self.config.learned_positions and positions_BT.size and positions_BT.max() >= limit:
       raise InputError(
         f"A document has {positions_BT.max() + 1} tokens, and the model has {limit} positions."
@@ -129,12 +126,16 @@ class LanguageModel:
     )
     return [completion.text for completion in out]
 
+  def render(self, messages: Messages | str) -> list[int]:
+    """The ids to generate an answer from: messages ({"role", "content"}) or one user's text, through the chat template
+    that the model was trained with (for a base model without one: the text and a newline)."""
+    self._need_tokenizer("render")
+    return Template.choose(self.tokenizer, stops=self.stop_ids).render_prompt(messages)
+
   def chat(self, messages: Messages | str, **kwargs) -> str:
-    """The answer to messages ({"role", "content"}) or to one user's text, through the chat template that the model was
-    trained with (a base model without one: the text and a newline). Keywords as in `generate`."""
+    """The answer to messages, or to one user's text; see `render`. Keywords as in `generate`."""
     self._need_tokenizer("chat")
-    prompt = Template.choose(self.tokenizer, stops=self.stop_ids).render_prompt(messages)
-    return self.generate([prompt], **kwargs)[0]
+    return self.generate([self.render(messages)], **kwargs)[0]
 
   def save(self, folder: str | Path) -> None:
     """Writes a folder in Hugging Face format, tokenizer included; an adapter is merged into the weights."""
@@ -169,7 +170,7 @@ def load(
 
   Raises InputError: no such folder, a model that is not supported, weights that do not fit config.json, another dtype.
   """
-  choice(dtype, DTYPES, "dtype")
+  parameter_dtype = dtype_of(dtype, "dtype")
   folder = hf.resolve(str(source), revision)
   own = folder
   if (folder / lora.SETTINGS).is_file() and not (folder / "config.json").is_file():
@@ -181,10 +182,10 @@ def load(
   elif adapter is not None:
     own = adapter = hf.resolve(str(adapter))
   checkpoint = hf.open_checkpoint(folder)
-  place = None if mesh is None else partial(_place, mesh)
-  variables = hf.read(checkpoint, jnp.dtype(dtype), place)
+  variables = read_weights(checkpoint, parameter_dtype, mesh)
   if adapter is not None:
-    variables |= lora.read(adapter, checkpoint.config, checkpoint.table, jnp.dtype(dtype))
+    own_weights = lora.read(adapter, checkpoint.config, checkpoint.table)
+    variables |= own_weights if mesh is None else place(own_weights, mesh)
   tok = tokenizers.load_tokenizer(own) or tokenizers.load_tokenizer(folder)
   return LanguageModel(
     checkpoint,
@@ -192,13 +193,8 @@ def load(
     tok,
     dtype=dtype,
     mesh=mesh,
-    generation_config=_json(own / "generation_config.json")
-    or _json(folder / "generation_config.json"),
+    generation_config=hf.generation_config(own) or hf.generation_config(folder),
   )
-
-
-def _place(mesh: Mesh, name: str, leaf):
-  return tree.flatten(rules.shardings(tree.unflatten({name: leaf}), mesh))[name]
 
 
 def base_of(adapter: Path) -> str:
@@ -237,14 +233,3 @@ def _matrix(ids, name: str) -> np.ndarray:
       "shorter rows up and give segments, with 0 for the padding."
     )
   return matrix.astype(np.int32)
-
-
-def _json(path: Path) -> dict[str, Any]:
-  if not path.is_file():
-    return {}
-  try:
-    return json.loads(path.read_text(encoding="utf-8"))
-  except json.JSONDecodeError as e:
-    raise InputError(
-      f"{path} is not valid JSON: line {e.lineno}, column {e.colno}: {e.msg}."
-    ) from e

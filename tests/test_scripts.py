@@ -14,12 +14,16 @@ from tests.train import toy
 ENV = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": "", "HF_HUB_OFFLINE": "1"}
 
 
-def train(root, *flags, start=False, preexec_fn=None):
+def train(root, *flags, start=False, largest_file_kb=None):
   command = [sys.executable, "scripts/train.py", *map(str, flags)]
-  kwargs = dict(cwd=root, env=os.environ | ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+  if largest_file_kb:
+    command = ["bash", "-c", f'ulimit -f {largest_file_kb}; exec "$0" "$@"', *command]
+  kwargs = dict(
+    cwd=root, env=os.environ | ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+  )
   if start:
     return subprocess.Popen(command, **kwargs)
-  return subprocess.run(command, check=False, preexec_fn=preexec_fn, **kwargs)
+  return subprocess.run(command, check=False, **kwargs)
 
 
 @pytest.fixture(scope="module")
@@ -85,22 +89,23 @@ def test_sigterm_saves_and_exits_3_and_the_same_command_goes_on(root, tmp_path, 
 
 def test_divergence_exits_4(root, tmp_path, toy_flags):
   bad = ["--config.optim.learning_rate=1e30", "--config.optim.clip=0", "--config.optim.warmup=0"]
-  done = train(root, f"--workdir={tmp_path / 'run'}", *toy_flags, *bad, "--config.train.duration=20 steps")
+  done = train(
+    root, f"--workdir={tmp_path / 'run'}", *toy_flags, *bad, "--config.train.duration=20 steps"
+  )
   assert done.returncode == 4, done.stderr
   assert "Diverged at step" in done.stderr and "rows.jsonl:" in done.stderr
 
 
 def test_a_disk_that_fills_keeps_the_last_checkpoint(root, tmp_path, toy_flags):
   """Files may grow to 100 kB only: the run's log outgrows that after some checkpoints have been written."""
-  import resource
-
   few = [f"--workdir={tmp_path / 'run'}", *toy_flags, "--config.train.duration=2000 steps"]
   few += ["--config.checkpoint.every=20 steps", "--config.train.log_every=1"]
-  limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-  done = train(root, *few, preexec_fn=limit)
+  done = train(root, *few, largest_file_kb=100)
   assert done.returncode == 2, done.stderr
   assert "disk is full" in done.stderr and "Traceback" not in done.stderr
-  whole = lambda: [int(p.name) for p in (tmp_path / "run" / "checkpoints").iterdir() if p.name.isdigit()]
+  whole = lambda: [
+    int(p.name) for p in (tmp_path / "run" / "checkpoints").iterdir() if p.name.isdigit()
+  ]
   kept = max(whole())
   on = train(root, *few, start=True)
   deadline = time.monotonic() + 120

@@ -16,7 +16,8 @@ class LayerCache(NamedTuple):
 
 
 class Cache(NamedTuple):
-  """All layers' caches, and which document and position each of the S slots holds (segment 0 = empty)."""
+  """All layers' caches, and which document and position each of the S slots holds (segment 0 =
+  empty)."""
 
   layers: tuple[LayerCache, ...]
   segments: jax.Array  # int32 [B, S]

@@ -1,4 +1,5 @@
-"""What a decoder is, as orthogonal flags, and the reading of Hugging Face's config.json into them."""
+"""What a decoder is, as orthogonal flags, and the reading of Hugging Face's config.json into
+them."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,9 +12,9 @@ from ftjax.plugin import did_you_mean
 class Rope:
   """Rotary position embedding (Su et al. 2021) and its scaling to longer contexts.
 
-  dims: how many of each head's H dimensions turn. interleaved: pairs are (0, 1), (2, 3), ... instead of
-  (0, H/2), (1, H/2 + 1), .... scaling: none, linear (Chen et al. 2023) or llama3 (Llama 3.1's smooth
-  interpolation between low and high frequencies).
+  dims: how many of each head's H dimensions turn. interleaved: pairs are (0, 1), (2, 3), ...
+  instead of (0, H/2), (1, H/2 + 1), .... scaling: none, linear (Chen et al. 2023) or llama3 (Llama
+  3.1's smooth interpolation between low and high frequencies).
   """
 
   theta: float
@@ -42,10 +43,14 @@ class ModelConfig:
   norm_eps: float
   activation: str  # "silu" | "gelu" | "gelu_tanh" | "relu"
   gated: bool  # down(act(gate(x)) * up(x)) instead of down(act(up(x)))
-  residual: str = "serial"  # "parallel": attention and MLP read the same normed input and are added together
+  residual: str = (
+    "serial"  # "parallel": attention and MLP read the same normed input and are added together
+  )
   rope: Rope | None = None
   learned_positions: bool = False  # a table of max_length absolute positions
-  fused_qkv: bool = False  # one [D, N + 2K, H] kernel, as the checkpoint has it, so that LoRA is PEFT's
+  fused_qkv: bool = (
+    False  # one [D, N + 2K, H] kernel, as the checkpoint has it, so that LoRA is PEFT's
+  )
   qkv_bias: bool = False
   out_bias: bool = False
   mlp_bias: bool = False
@@ -56,7 +61,10 @@ class ModelConfig:
   def sizes(self) -> dict[str, int]:
     """The size of each dim that the weight tables name."""
     names = {n: getattr(self, n) for n in "VDNKHF"}
-    return names | {"M": self.N + 2 * self.K, "P": self.max_length}  # M heads of a fused qkv, P positions
+    return names | {
+      "M": self.N + 2 * self.K,
+      "P": self.max_length,
+    }  # M heads of a fused qkv, P positions
 
   def with_(self, **changes) -> "ModelConfig":
     """A copy with some fields replaced."""
@@ -67,8 +75,9 @@ class ModelConfig:
 class Weight:
   """One tensor of a checkpoint and where it goes; read in both directions.
 
-  hf_name: its name there, "{l}" for the layer. path: its name here, under params/. dims: an einops pattern from
-  there to here, one letter a dim ("(N H) D -> D N H"), which also says the shape that the tensor must have.
+  hf_name: its name there, "{l}" for the layer. path: its name here, under params/. dims: an einops
+  pattern from there to here, one letter a dim ("(N H) D -> D N H"), which also says the shape that
+  the tensor must have.
   """
 
   hf_name: str
@@ -83,20 +92,27 @@ class Weight:
 
 # Fields of config.json that do not change what the model computes when it is used as ftjax uses it.
 _NEUTRAL = frozenset(
-  """architectures auto_map model_type torch_dtype dtype transformers_version _name_or_path _commit_hash
-  use_cache bos_token_id eos_token_id pad_token_id sep_token_id unk_token_id decoder_start_token_id initializer_range
-  attention_dropout hidden_dropout resid_pdrop embd_pdrop attn_pdrop embedding_dropout attn_implementation
-  _attn_implementation_autoset _attn_implementation pretraining_tp gradient_checkpointing task_specific_params
-  output_attentions output_hidden_states return_dict torchscript use_bfloat16 pruned_heads id2label label2id
+  """architectures auto_map model_type torch_dtype dtype transformers_version _name_or_path
+  _commit_hash use_cache bos_token_id eos_token_id pad_token_id sep_token_id unk_token_id
+  decoder_start_token_id initializer_range attention_dropout hidden_dropout resid_pdrop embd_pdrop
+  attn_pdrop embedding_dropout attn_implementation _attn_implementation_autoset _attn_implementation
+  pretraining_tp gradient_checkpointing task_specific_params output_attentions output_hidden_states
+  return_dict torchscript use_bfloat16 pruned_heads id2label label2id num_labels _num_labels
   problem_type is_encoder_decoder is_decoder cross_attention_hidden_size add_cross_attention
-  tie_encoder_decoder chunk_size_feed_forward finetuning_task prefix tokenizer_class summary_activation
-  summary_first_dropout summary_proj_to_labels summary_type summary_use_proj n_ctx unsloth_version
-  unsloth_fixed""".split()
+  tie_encoder_decoder chunk_size_feed_forward finetuning_task prefix tokenizer_class
+  summary_activation summary_first_dropout summary_proj_to_labels summary_type summary_use_proj
+  n_ctx max_sequence_length unsloth_version unsloth_fixed max_length min_length do_sample
+  early_stopping num_beams num_beam_groups diversity_penalty temperature top_k top_p typical_p
+  repetition_penalty length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size bad_words_ids
+  num_return_sequences output_scores return_dict_in_generate forced_bos_token_id forced_eos_token_id
+  remove_invalid_values exponential_decay_length_penalty suppress_tokens
+  begin_suppress_tokens""".split()
 )
 
 
 class Fields:
-  """config.json, remembering what was read: a field nobody understood must not be ignored in silence."""
+  """config.json, remembering what was read: a field nobody understood must not be ignored in
+  silence."""
 
   def __init__(self, hf: dict[str, Any]):
     self._hf = hf
@@ -111,14 +127,18 @@ class Fields:
     """Like get, but absence is an InputError."""
     value = self.get(*names)
     if value is None:
-      raise InputError(f"config.json has no {' or '.join(map(repr, names))}, which the model needs.")
+      raise InputError(
+        f"config.json has no {' or '.join(map(repr, names))}, which the model needs."
+      )
     return value
 
   def only(self, name: str, allowed: Any, default: Any = None) -> None:
     """Fails unless the field is absent or equals the one value that is supported."""
     value = self.get(name, default=allowed if default is None else default)
     if value != allowed:
-      raise InputError(f"config.json says {name}={value!r}, which is not supported (only {allowed!r} is).")
+      raise InputError(
+        f"config.json says {name}={value!r}, which is not supported (only {allowed!r} is)."
+      )
 
   def done(self) -> None:
     """Fails on fields that are switched on and that nobody read."""
@@ -129,8 +149,8 @@ class Fields:
     if unknown:
       raise InputError(
         f"config.json has fields that ftjax does not understand for model_type="
-        f"{self._hf.get('model_type')!r}: {', '.join(unknown)}. They might change what the model computes. "
-        "If one has no effect, remove it from config.json."
+        f"{self._hf.get('model_type')!r}: {', '.join(unknown)}. They might change what the model "
+        "computes. If one has no effect, remove it from config.json."
       )
 
 
@@ -151,27 +171,40 @@ def activation(name: str) -> str:
 
 
 def rope(fields: Fields, head_dim: int) -> Rope:
-  """Reads rope_parameters (transformers 5) or rope_theta with rope_scaling (transformers 4)."""
-  params = dict(fields.get("rope_scaling", default={})) | dict(fields.get("rope_parameters", default={}))
-  theta = params.pop("rope_theta", None) or fields.get("rope_theta", default=10000.0)
-  fields.get("rope_theta")
-  kind = params.pop("rope_type", None) or params.pop("type", None) or "default"
-  params.pop("type", None)
-  partial = params.pop("partial_rotary_factor", None) or fields.get("partial_rotary_factor", default=1.0)
-  base = Rope(theta=float(theta), dims=int(head_dim * partial))
+  """Reads rope_parameters (transformers 5) or rope_theta with rope_scaling (transformers 4).
+
+  Where a config has both, rope_scaling is the one that counts, as in transformers.
+  """
+  outer = {k: fields.get(k) for k in ("rope_parameters", "rope_scaling", "rope_theta")}
+  params = dict(outer["rope_scaling"] or outer["rope_parameters"] or {})
+  theta = params.pop("rope_theta", None) or outer["rope_theta"] or 10000.0
+  kinds = params.pop("rope_type", None), params.pop("type", None)
+  kind = kinds[0] or kinds[1] or "default"
+
+  def need(name):
+    if params.get(name) is None:
+      raise InputError(f"config.json's rope parameters are of type {kind!r} and have no {name!r}.")
+    return float(params.pop(name))
+
+  base = Rope(theta=float(theta), dims=head_dim)
   if kind == "linear":
-    base = replace(base, scaling="linear", factor=float(params.pop("factor")))
+    base = replace(base, scaling="linear", factor=need("factor"))
   elif kind == "llama3":
+    params.setdefault("original_max_position_embeddings", fields.get("max_position_embeddings"))
     base = replace(
       base,
       scaling="llama3",
-      factor=float(params.pop("factor")),
-      low_frequency_factor=float(params.pop("low_freq_factor")),
-      high_frequency_factor=float(params.pop("high_freq_factor")),
-      original_length=int(params.pop("original_max_position_embeddings")),
+      factor=need("factor"),
+      low_frequency_factor=need("low_freq_factor"),
+      high_frequency_factor=need("high_freq_factor"),
+      original_length=int(need("original_max_position_embeddings")),
     )
   elif kind != "default":
-    raise InputError(f"config.json asks for rope scaling {kind!r}; ftjax has default, linear and llama3.")
+    raise InputError(
+      f"config.json asks for rope scaling {kind!r}; ftjax has default, linear and llama3."
+    )
   if left := {k: v for k, v in params.items() if v is not None}:
-    raise InputError(f"config.json's rope parameters have fields that ftjax does not understand: {left}.")
+    raise InputError(
+      f"config.json's rope parameters have fields that ftjax does not understand: {left}."
+    )
   return base

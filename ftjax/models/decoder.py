@@ -1,11 +1,12 @@
-"""The one decoder. Families differ only in the flags of ModelConfig and in the names of their weights."""
+"""The one decoder. Families differ only in the flags of ModelConfig and in the names of their
+weights."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from ftjax.config import InputError
-from ftjax.models.attention import Attention, visible
+from ftjax.config import choice
+from ftjax.models.attention import Attention, View
 from ftjax.models.cache import Cache, LayerCache, append
 from ftjax.models.config import ModelConfig
 from ftjax.models.layers import Norm, rope_table
@@ -25,12 +26,12 @@ class Block(nn.Module):
   dropout: float
 
   @nn.compact
-  def __call__(self, x_BTD, mask_BTS, rope, cache: LayerCache | None, start, train: bool):
+  def __call__(self, x_BTD, view, rope, cache: LayerCache | None, start, train: bool):
     c = self.config
     attention = Attention(c, self.dtype, self.attention, self.dropout, name="attention")
     mlp = MLP(c, self.dtype, self.dropout, name="mlp")
     h_BTD = Norm(c.norm, c.norm_eps, name="attention_norm")(x_BTD)
-    y_BTD, cache = attention(h_BTD, mask_BTS, rope, cache, start, train)
+    y_BTD, cache = attention(h_BTD, view, rope, cache, start, train)
     if c.residual == "parallel":
       x_BTD += y_BTD + mlp(h_BTD, train)
     else:
@@ -47,13 +48,14 @@ class Decoder(nn.Module):
     tokens -> embed/tokens (+ embed/positions) -> [ attention_norm -> attention -> + -> mlp_norm -> mlp -> + ] x L
            -> final_norm -> hidden -> head/kernel, or embed/tokens again where tied -> logits
 
-  scan: one block traced once, with weights stacked along a leading axis of L (params/layers/...). Without it the
-  blocks stand in a row (params/layer_0/...), which is how decoding with a cache is fastest: see `unstack`.
+  scan: one block traced once, with weights stacked along a leading axis of L (params/layers/...).
+  Without it the blocks stand in a row (params/layer_0/...), which is how decoding with a cache is
+  fastest: see `unstack`.
   """
 
   config: ModelConfig
   dtype: jnp.dtype = jnp.float32  # of the computation
-  attention: str = "xla"
+  attention: str = "auto"
   remat: str = "none"  # what backward recomputes: "none" nothing, "dots" all but matrix products, "block" whole blocks
   dropout: float = 0.0  # of adapters
   scan: bool = True
@@ -69,7 +71,8 @@ class Decoder(nn.Module):
   ) -> tuple[jax.Array, Cache | None]:
     """Returns (hidden [B, T, D] after the last norm, the cache with these tokens appended).
 
-    Segment 0 is padding; tokens see only earlier positions of their own segment (attention.visible).
+    Segment 0 is padding; tokens see only earlier positions of their own segment
+    (attention.visible).
     """
     c = self.config
     x_BTD = Embed(c, name="embed")(tokens_BT, positions_BT).astype(self.dtype)
@@ -80,8 +83,8 @@ class Decoder(nn.Module):
       start = cache.length
       k_segments = append(cache.segments, segments_BT, start)
       k_positions = append(cache.positions, positions_BT, start)
-    mask_BTS = visible(segments_BT, positions_BT, k_segments, k_positions)
-    x_BTD, layers = self._layers(x_BTD, mask_BTS, rope, cache, start, train)
+    view = View(segments_BT, positions_BT, k_segments, k_positions)
+    x_BTD, layers = self._layers(x_BTD, view, rope, cache, start, train)
     if cache is not None:
       cache = Cache(layers, k_segments, k_positions, start + tokens_BT.shape[1])
     x_BTD = Norm(c.norm, c.norm_eps, name="final_norm")(x_BTD)
@@ -89,19 +92,20 @@ class Decoder(nn.Module):
       Head(c, name="head")()
     return x_BTD, cache
 
-  def _layers(self, x_BTD, mask_BTS, rope, cache, start, train):
+  def _layers(self, x_BTD, view, rope, cache, start, train):
     block = Block
     if self.remat != "none":
-      if self.remat not in REMAT:
-        raise InputError(f"train.remat={self.remat!r} is not known. Use one of: {', '.join(REMAT)}.")
-      policy = jax.checkpoint_policies.dots_with_no_batch_dims_saveable if self.remat == "dots" else None
+      choice(self.remat, REMAT, "train.remat")
+      policy = (
+        jax.checkpoint_policies.dots_with_no_batch_dims_saveable if self.remat == "dots" else None
+      )
       block = nn.remat(Block, prevent_cse=not self.scan, policy=policy, static_argnums=(6,))
     args = (self.config, self.dtype, self.attention, self.dropout)
     if not self.scan:
       caches = []
       for l in range(self.config.L):
         layer = cache.layers[l] if cache is not None else None
-        x_BTD, layer = block(*args, name=f"layer_{l}")(x_BTD, mask_BTS, rope, layer, start, train)
+        x_BTD, layer = block(*args, name=f"layer_{l}")(x_BTD, view, rope, layer, start, train)
         caches.append(layer)
       return x_BTD, tuple(caches)
     if cache is not None:
@@ -113,7 +117,7 @@ class Decoder(nn.Module):
       in_axes=nn.broadcast,
       length=self.config.L,
     )
-    return layers(*args, name="layers")(x_BTD, mask_BTS, rope, None, None, train)
+    return layers(*args, name="layers")(x_BTD, view, rope, None, None, train)
 
 
 class Embed(nn.Module):
@@ -132,7 +136,8 @@ class Embed(nn.Module):
 
 
 class Head(nn.Module):
-  """Holds the output matrix; `head` below reads it, so that the loss can take it in chunks of tokens."""
+  """Holds the output matrix; `head` below reads it, so that the loss can take it in chunks of
+  tokens."""
 
   config: ModelConfig
 
@@ -145,7 +150,8 @@ class Head(nn.Module):
 
 
 def head(variables, config: ModelConfig) -> tuple[jax.Array, jax.Array | None]:
-  """(kernel [V, D] or [D, V], bias [V] or None): [V, D] where the head is tied to the token table."""
+  """(kernel [V, D] or [D, V], bias [V] or None): [V, D] where the head is tied to the token
+  table."""
   params = variables["params"]
   if config.tied:
     return params["embed"]["tokens"], None
@@ -153,9 +159,12 @@ def head(variables, config: ModelConfig) -> tuple[jax.Array, jax.Array | None]:
 
 
 def logits(hidden: jax.Array, kernel: jax.Array, bias: jax.Array | None, tied: bool) -> jax.Array:
-  """float32 [..., V] from hidden [..., D]; the product runs in hidden's dtype and accumulates in float32."""
+  """float32 [..., V] from hidden [..., D]; the product runs in hidden's dtype and accumulates in
+  float32."""
   axes = ((hidden.ndim - 1,), (1 if tied else 0,)), ((), ())
-  y = jax.lax.dot_general(hidden, kernel.astype(hidden.dtype), axes, preferred_element_type=jnp.float32)
+  y = jax.lax.dot_general(
+    hidden, kernel.astype(hidden.dtype), axes, preferred_element_type=jnp.float32
+  )
   return y if bias is None else y + bias.astype(jnp.float32).reshape((1,) * (y.ndim - 1) + (-1,))
 
 
@@ -167,7 +176,8 @@ def init(config: ModelConfig, key: jax.Array, dtype=jnp.float32):
 
 
 def unstack(variables, layers: int):
-  """The variables of Decoder(scan=False): params/layers/... [L, ...] becomes params/layer_0/..., params/layer_1/...."""
+  """The variables of Decoder(scan=False): params/layers/... [L, ...] becomes params/layer_0/...,
+  params/layer_1/...."""
   out = {}
   for name, collection in variables.items():
     rest = {k: v for k, v in collection.items() if k != "layers"}

@@ -1,4 +1,5 @@
-"""Writing checkpoint folders as transformers writes them: names, dtypes, shards, and the files that go along."""
+"""Writing checkpoint folders as transformers writes them: names, dtypes, shards, and the files that
+go along."""
 
 import json
 import re
@@ -12,7 +13,7 @@ from safetensors.numpy import save_file
 
 from ftjax import storage, tree
 from ftjax.models.config import ModelConfig, Weight
-from ftjax.models.hf import INDEX, SINGLE, names_of, to_theirs
+from ftjax.models.tensors import INDEX, SINGLE, names_of, to_theirs
 
 SHARD_BYTES = 5 * 10**9  # transformers' own default is of this order
 CARRIED = ("generation_config.json", "LICENSE*", "NOTICE*", "USE_POLICY*")
@@ -24,15 +25,18 @@ def write(
   config: ModelConfig,
   table: list[Weight],
   hf_config: dict[str, Any],
-  *,
   source: Path | None = None,
   shard_bytes: int = SHARD_BYTES,
 ) -> None:
   """Writes variables["params"] as a Hugging Face folder, all of it or nothing.
 
-  source: a folder whose generation config and licence are carried along. Tensors keep their dtype, which config.json
-  then names. Adapters are not merged here: see lora.merge.
+  source: a folder whose generation config and licence are carried along. Tensors keep their dtype,
+  which config.json then names. Adapters are not merged here: see lora.merge.
   """
+  if "lora" in variables:
+    raise ValueError(
+      "an adapter would be lost here: merge it first (lora.merge), or use lora.write"
+    )
   folder = Path(folder)
   named = tree.flatten(variables["params"])
   dtype = str(next(iter(named.values())).dtype)
@@ -55,8 +59,11 @@ def _tensors(named, config, table) -> Iterator[tuple[str, np.ndarray]]:
       yield name, np.ascontiguousarray(to_theirs(ours, weight, config))
 
 
-def _write_shards(folder: Path, tensors: Iterator[tuple[str, np.ndarray]], shard_bytes: int) -> None:
-  """One file, or numbered shards and an index where they exceed `shard_bytes`; one shard is in memory at a time."""
+def _write_shards(
+  folder: Path, tensors: Iterator[tuple[str, np.ndarray]], shard_bytes: int
+) -> None:
+  """One file, or numbered shards and an index where they exceed `shard_bytes`; one shard is in
+  memory at a time."""
   names: list[list[str]] = []
   shard: dict[str, np.ndarray] = {}
   total = held = 0
@@ -82,7 +89,10 @@ def _write_shards(folder: Path, tensors: Iterator[tuple[str, np.ndarray]], shard
     final = f"model-{i:05d}-of-{len(names):05d}.safetensors"
     (folder / f"model-{i:05d}.part").rename(folder / final)
     where |= {name: final for name in some}
-  index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(where.items(), key=_natural))}
+  index = {
+    "metadata": {"total_size": total},
+    "weight_map": dict(sorted(where.items(), key=_natural)),
+  }
   (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 

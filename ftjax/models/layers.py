@@ -11,10 +11,11 @@ from ftjax.models.config import Rope
 
 
 class Linear(nn.Module):
-  """A named kernel and the one contraction it takes part in, with a low-rank adapter where one is given.
+  """A named kernel and the one contraction it takes part in, with a low-rank adapter where one is
+  given.
 
-  The adapter lives in collections of its own: {"lora": {a, b}, "lora_scale": {scale}} (Hu et al. 2021,
-  y = x W + scale * (x a) b). With b = 0 it is the identity.
+  The adapter lives in collections of its own: {"lora": {a, b}, "lora_scale": {scale}} (Hu et al.
+  2021, y = x W + scale * (x a) b). With b = 0 it is the identity.
   """
 
   shape_in: tuple[int, ...]  # the kernel's first dims: contracted with x's last ones
@@ -27,9 +28,15 @@ class Linear(nn.Module):
   def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
     x = x.astype(self.dtype)
     init = nn.initializers.variance_scaling(
-      1.0, "fan_in", "normal", in_axis=range(len(self.shape_in)), out_axis=range(-len(self.shape_out), 0)
+      1.0,
+      "fan_in",
+      "normal",
+      in_axis=range(len(self.shape_in)),
+      out_axis=range(-len(self.shape_out), 0),
     )
-    y = self._contract(x, self.param("kernel", init, self.shape_in + self.shape_out), len(self.shape_in))
+    y = self._contract(
+      x, self.param("kernel", init, self.shape_in + self.shape_out), len(self.shape_in)
+    )
     if self.has_variable("lora", "a"):
       h = nn.Dropout(self.dropout)(x, deterministic=not train) if self.dropout else x
       h_r = self._contract(h, self.get_variable("lora", "a"), len(self.shape_in))
@@ -41,8 +48,11 @@ class Linear(nn.Module):
     return y
 
   def _contract(self, x, kernel, dims: int):
-    axes = tuple(range(x.ndim - dims, x.ndim)), tuple(range(dims))
-    return jax.lax.dot_general(x, kernel.astype(self.dtype), (axes, ((), ())))
+    # As one flat matrix product: XLA's CPU backend takes half as long again over the same one with more dims.
+    lead, inputs, outputs = x.shape[: x.ndim - dims], kernel.shape[:dims], kernel.shape[dims:]
+    size = math.prod(inputs)
+    y = x.reshape(-1, size) @ kernel.astype(self.dtype).reshape(size, -1)
+    return y.reshape(*lead, *outputs)
 
 
 class Norm(nn.Module):
@@ -79,7 +89,8 @@ def rope_frequencies(rope: Rope) -> np.ndarray:
   if rope.scaling == "linear":
     freq /= rope.factor
   elif rope.scaling == "llama3":
-    # Wavelengths longer than low are slowed by `factor`, shorter than high are left, between them is a ramp.
+    # Wavelengths longer than low are slowed by `factor`, shorter than high are left, between them
+    # is a ramp.
     wavelength = 2 * math.pi / freq
     low, high = rope.low_frequency_factor, rope.high_frequency_factor
     ramp = np.clip((rope.original_length / wavelength - low) / (high - low), 0, 1)

@@ -14,8 +14,8 @@ BATCH = ("data", "fsdp")  # rows of a batch are split over both
 def make_mesh(data: int = -1, fsdp: int = 1, tensor: int = 1, devices=None) -> Mesh:
   """A mesh (data, fsdp, tensor) over all devices; one axis may be -1 = whatever is left.
 
-  data: copies of the parameters, each on its own rows. fsdp: parameters, gradients and optimizer state
-  split, gathered where used. tensor: heads, MLP width and vocabulary split.
+  data: copies of the parameters, each on its own rows. fsdp: parameters, gradients and optimizer
+  state split, gathered where used. tensor: heads, MLP width and vocabulary split.
   """
   devices = jax.devices() if devices is None else devices
   sizes = {"data": data, "fsdp": fsdp, "tensor": tensor}
@@ -26,16 +26,20 @@ def make_mesh(data: int = -1, fsdp: int = 1, tensor: int = 1, devices=None) -> M
     sizes[free[0]] = len(devices) // known
   if bad or int(np.prod(list(sizes.values()))) != len(devices):
     raise InputError(
-      f"mesh.data={data} mesh.fsdp={fsdp} mesh.tensor={tensor} does not cover {len(devices)} device(s): "
-      f"the product must be {len(devices)}. Set one of them to -1 to take what is left."
+      f"mesh.data={data} mesh.fsdp={fsdp} mesh.tensor={tensor} does not cover "
+      f"{len(devices)} device(s): the product must be {len(devices)}. "
+      "Set one of them to -1 to take what is left."
     )
-  return jax.make_mesh(tuple(sizes.values()), AXES, axis_types=(AxisType.Auto,) * 3, devices=devices)
+  return jax.make_mesh(
+    tuple(sizes.values()), AXES, axis_types=(AxisType.Auto,) * 3, devices=devices
+  )
 
 
 def constrain(x: jax.Array, *axes) -> jax.Array:
   """Shards an activation inside jit: one mesh axis (or a tuple, or None) per dimension of x.
 
-  Does nothing outside a mesh (`jax.set_mesh`), under pmap, and for axes that do not divide their dimension.
+  Does nothing outside a mesh (`jax.set_mesh`), under pmap, and for axes that do not divide their
+  dimension.
   """
   mesh = jax.sharding.get_abstract_mesh()
   if mesh.empty or mesh.axis_names != AXES:
@@ -44,7 +48,8 @@ def constrain(x: jax.Array, *axes) -> jax.Array:
 
 
 def fit(spec: P, shape: tuple[int, ...], mesh) -> P:
-  """`spec` without the axes that do not divide their dimension of `shape`: those dimensions are replicated."""
+  """`spec` without the axes that do not divide their dimension of `shape`: those dimensions are
+  replicated."""
   sizes = dict(zip(mesh.axis_names, mesh.axis_sizes, strict=True))
   parts = []
   for size, part in zip(shape, tuple(spec) + (None,) * (len(shape) - len(spec)), strict=True):

@@ -1,7 +1,8 @@
 """Where each parameter lives on the mesh: one table from leaf names to PartitionSpecs.
 
-Every leaf must match exactly one line (tree.match): there is no catch-all, so a new parameter is placed on purpose.
-The first dimension of everything under layers/ counts the layers and is never split.
+Every leaf must match exactly one line (tree.match): there is no catch-all, so a new parameter is
+placed on purpose. The first dimension of everything under layers/ counts the layers and is never
+split.
 """
 
 from jax.sharding import Mesh, NamedSharding
@@ -14,7 +15,10 @@ PARAMETERS = (
   (r"params/embed/tokens", P("tensor", "fsdp")),  # [V, D]
   (r"params/embed/positions", P(None, "fsdp")),  # [P, D]
   (r"params/layers/(attention_norm|mlp_norm)/(scale|bias)", P(None, None)),
-  (r"params/layers/attention/(query|key|value|qkv)/kernel", P(None, "fsdp", "tensor", None)),  # [L, D, N, H]
+  (
+    r"params/layers/attention/(query|key|value|qkv)/kernel",
+    P(None, "fsdp", "tensor", None),
+  ),  # [L, D, N, H]
   (r"params/layers/attention/(query|key|value|qkv)/bias", P(None, "tensor", None)),  # [L, N, H]
   (r"params/layers/attention/out/kernel", P(None, "tensor", None, "fsdp")),  # [L, N, H, D]
   (r"params/layers/mlp/(gate|up)/kernel", P(None, "fsdp", "tensor")),  # [L, D, F]
@@ -36,7 +40,7 @@ ADAPTERS = (
   (r"lora/layers/mlp/(gate|up)/b", P(None, None, "tensor")),  # [L, r, F]
   (r"lora/layers/mlp/down/a", P(None, "tensor", None)),  # [L, F, r]
   (r"lora/layers/mlp/down/b", P(None, None, "fsdp")),  # [L, r, D]
-  (r"lora_scale/layers/.*", P(None)),  # [L]
+  (r"lora_scale/layers/(attention|mlp)/[a-z]+/scale", P(None)),  # [L]
 )
 
 

@@ -35,7 +35,9 @@ def test_a_row_goes_into_the_fullest_bin_that_has_room():
 
 
 def test_the_longest_rows_go_first():
-  assert best_fit([3, 3, 7, 7], 10) == [[0, 2], [1, 3]]
+  assert (
+    len(best_fit([3, 3, 7, 7], 10)) == 2
+  )  # As they come, the threes would share a bin: three bins.
 
 
 def test_in_order_keeps_the_order_and_fills_to_the_brim():

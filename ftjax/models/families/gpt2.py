@@ -1,12 +1,15 @@
 """GPT-2 (Radford et al. 2019; reference: transformers/models/gpt2/modeling_gpt2.py).
 
-Its linear layers are Conv1D: kernels are stored input first, and query, key and value are one tensor.
+Its linear layers are Conv1D: kernels are stored input first, and query, key and value are one
+tensor.
 """
 
 from ftjax.models.config import Fields, ModelConfig, Weight, activation
 
 PREFIX = "transformer."  # the published gpt2 checkpoints leave it out
-IGNORED = (r"transformer\.h\.\d+\.attn\.(bias|masked_bias)",)  # causal-mask buffers of old checkpoints
+IGNORED = (
+  r"transformer\.h\.\d+\.attn\.(bias|masked_bias)",
+)  # causal-mask buffers of old checkpoints
 
 
 def config(hf: dict) -> ModelConfig:
@@ -34,7 +37,9 @@ def config(hf: dict) -> ModelConfig:
   )
   f.only("scale_attn_weights", True)
   f.only("scale_attn_by_inverse_layer_idx", False)
-  f.get("reorder_and_upcast_attn")  # the same mathematics at another precision: ours is float32 anyway
+  f.get(
+    "reorder_and_upcast_attn"
+  )  # the same mathematics at another precision: ours is float32 anyway
   f.done()
   return c
 
@@ -54,7 +59,9 @@ def weights(c: ModelConfig) -> list[Weight]:
     Weight(layer + "mlp.c_proj.bias", mine + "mlp/down/bias", "D -> D"),
   ]
   norms = (("ln_1", "attention_norm"), ("ln_2", "mlp_norm"))
-  for theirs, ours in [(layer + a, mine + b) for a, b in norms] + [("transformer.ln_f", "final_norm")]:
+  for theirs, ours in [(layer + a, mine + b) for a, b in norms] + [
+    ("transformer.ln_f", "final_norm")
+  ]:
     table.append(Weight(theirs + ".weight", ours + "/scale", "D -> D"))
     table.append(Weight(theirs + ".bias", ours + "/bias", "D -> D"))
   if not c.tied:

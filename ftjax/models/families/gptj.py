@@ -2,7 +2,9 @@
 
 from ftjax.models.config import Fields, ModelConfig, Rope, Weight, activation
 
-IGNORED = (r"transformer\.h\.\d+\.attn\.(bias|masked_bias)",)  # causal-mask buffers of old checkpoints
+IGNORED = (
+  r"transformer\.h\.\d+\.attn\.(bias|masked_bias)",
+)  # causal-mask buffers of old checkpoints
 
 
 def config(hf: dict) -> ModelConfig:
@@ -48,7 +50,10 @@ def weights(c: ModelConfig) -> list[Weight]:
   for theirs, ours in (("q", "query"), ("k", "key"), ("v", "value")):
     name, path = f"{layer}attn.{theirs}_proj.weight", f"{mine}attention/{ours}/kernel"
     table.append(Weight(name, path, "(N H) D -> D N H"))
-  for theirs, ours in ((layer + "ln_1", mine + "attention_norm"), ("transformer.ln_f", "final_norm")):
+  for theirs, ours in (
+    (layer + "ln_1", mine + "attention_norm"),
+    ("transformer.ln_f", "final_norm"),
+  ):
     table.append(Weight(theirs + ".weight", ours + "/scale", "D -> D"))
     table.append(Weight(theirs + ".bias", ours + "/bias", "D -> D"))
   return table

@@ -1,4 +1,5 @@
-"""Llama 1, 2 and 3.x (Touvron et al. 2023; reference: transformers/models/llama/modeling_llama.py)."""
+"""Llama 1, 2 and 3.x (Touvron et al. 2023; reference:
+transformers/models/llama/modeling_llama.py)."""
 
 from ftjax.models.config import Fields, ModelConfig, Weight, activation, rope
 
@@ -53,7 +54,9 @@ def weights(c: ModelConfig) -> list[Weight]:
     table.append(Weight(f"{layer}mlp.{name}_proj.weight", f"{mine}mlp/{name}/kernel", dims))
     if c.mlp_bias:
       out = dims[0]
-      table.append(Weight(f"{layer}mlp.{name}_proj.bias", f"{mine}mlp/{name}/bias", f"{out} -> {out}"))
+      table.append(
+        Weight(f"{layer}mlp.{name}_proj.bias", f"{mine}mlp/{name}/bias", f"{out} -> {out}")
+      )
   if not c.tied:
     table.append(Weight("lm_head.weight", "head/kernel", "V D -> D V"))
   return table

@@ -1,0 +1,21 @@
+"""Corpus BLEU (Papineni et al. 2002) as sacreBLEU computes it (Post 2018), against all references of each prompt."""
+
+from collections.abc import Sequence
+
+from ftjax.evaluate.metrics._references import streams
+from ftjax.generate.generator import Completion
+
+KIND = "texts"
+
+
+def update(batch: Sequence[Sequence[str]], outputs: Sequence[Completion]):
+  """(texts, reference streams)."""
+  return [c.text for c in outputs], streams(batch)
+
+
+def result(sums) -> dict[str, float]:
+  """bleu: 0 to 100; tokenisation 13a, exponential smoothing, case kept."""
+  from sacrebleu.metrics import BLEU
+
+  texts, references = sums
+  return {"bleu": BLEU(force=True).corpus_score(texts, references).score}

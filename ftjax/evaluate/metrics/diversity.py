@@ -1,0 +1,22 @@
+"""Distinct-1 and distinct-2 (Li et al. 2016): how many of all words, and pairs of words, are different ones."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ftjax.generate.generator import Completion
+
+KIND = "texts"
+
+
+def update(batch: Sequence[Sequence[str]], outputs: Sequence[Completion]) -> list[Counter]:
+  """Counts of words, and of pairs of neighbours, over all texts."""
+  words = [c.text.split() for c in outputs]
+  return [
+    Counter(w for ws in words for w in ws),
+    Counter(p for ws in words for p in zip(ws, ws[1:], strict=False)),
+  ]
+
+
+def result(sums: Sequence[Counter]) -> dict[str, float]:
+  """distinct_1, distinct_2: from 0 (all the same) to 1; texts of unlike length are not comparable by them."""
+  return {f"distinct_{n}": len(c) / max(1, c.total()) for n, c in enumerate(sums, 1)}

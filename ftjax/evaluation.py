@@ -1,0 +1,211 @@
+"""A model measured and shown, beside its base, once or with every checkpoint of a run."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from ftjax import storage
+from ftjax.config import InputError, choice, positive
+from ftjax.data import loader
+from ftjax.evaluate.follow import follow
+from ftjax.evaluate.outputs import split_kinds
+from ftjax.evaluate.pmapped import PARTITIONS, make_evaluator
+from ftjax.evaluate.samples import generate_and_score, samples_md
+from ftjax.finish import validation_prompts
+from ftjax.generate.sampling import Sampling
+from ftjax.language_model import LanguageModel, base_of, load
+from ftjax.log import say
+from ftjax.models import hf, lora
+from ftjax.parallel.mesh import make_mesh
+from ftjax.pretrained import open_source
+from ftjax.research import report
+from ftjax.run_models import RunModels, run_config, run_of
+from ftjax.train import run_folder
+
+Scores = dict[str, dict[str, float]]
+
+
+def evaluate(config: ConfigDict) -> Scores:
+  """Evaluates as `config` says (configs/evaluate.py lists the keys).
+
+  Writes evaluation.json and samples.md to config.output, prints a table, and returns {"base": {...}, "tuned": {...}}; a
+  model without a base to compare with is "tuned" alone. With config.follow: evaluation.jsonl, a line a checkpoint, and the
+  last line's scores are returned. Raises InputError for bad config or input.
+  """
+  _check(config)
+  run = run_of(config.source)
+  if config.follow:
+    if run is None:
+      raise InputError(
+        f"follow=True watches a run folder, and source={config.source!r} is not one."
+      )
+    return _follow(config, run)
+  source = (
+    str(run / run_folder.BEST) if run is not None and Path(config.source) == run else config.source
+  )
+  if run is not None and not Path(source).is_dir():
+    raise InputError(
+      f"{run} has no best/ yet. Wait for its end, or evaluate its checkpoints with follow=True."
+    )
+  judge, scores, texts = None, {}, {}
+  for name, where, adapter in _subjects(config, run, source):
+    model = load(
+      where, dtype=config.dtype, adapter=adapter, mesh=_mesh(config), revision=config.revision
+    )
+    judge = judge or _Judge(config, run, model)
+    say(f"Evaluating {where}{f' with {adapter}' if adapter else ''} ...")
+    scores[name], texts[name] = judge(model)
+    del model
+  scores = {name: scores[name] for name in ("base", "tuned") if name in scores}
+  output = _output(config, run)
+  storage.write_text(output / "evaluation.json", json.dumps(scores, indent=2) + "\n")
+  if judge.prompts:
+    rows = [
+      p | {n: t[i] for n, t in texts.items()} for i, p in enumerate(judge.prompts[: config.shown])
+    ]
+    storage.write_text(output / "samples.md", samples_md(rows, scores))
+  report.show(report.scores_table(scores, f"{config.source} ({judge.rows_note})"))
+  say(
+    f"Written: {output / 'evaluation.json'}"
+    + (f"   {output / 'samples.md'}" if judge.prompts else "")
+  )
+  return scores
+
+
+class _Judge:
+  """The rows and prompts of an evaluation, and the compiled programs: the same for every model that is compared."""
+
+  def __init__(self, config: ConfigDict, run: Path | None, model: LanguageModel):
+    self._config = config
+    on_tokens, self._on_texts = split_kinds(config.metrics)
+    data = _data(config, run, model)
+    rows = data.validation
+    if not len(rows):
+      raise InputError(
+        f"{run} held no rows out for validation. Name some: data.validation=rows.jsonl, in the form it was trained on."
+      )
+    self.rows_note = f"{len(rows)} rows"
+    bins = loader.bins(rows, data.max_length, config.data.pack)
+    self._batches = lambda: loader.fixed_batches(rows, bins, config.batch_size, data.max_length)
+    self._score = on_tokens and make_evaluator(
+      model.config,
+      config.dtype,
+      config.attention,
+      config.partition,
+      _mesh(config),
+      metrics=on_tokens,
+    )
+    limit = config.samples if self._on_texts else 0
+    prompts = validation_prompts(data, model.tokenizer, limit)
+    room = model.config.max_length - config.max_new_tokens
+    self.prompts: list[dict[str, Any]] = [p for p in prompts if len(p["ids"]) <= room]
+    if left := len(prompts) - len(self.prompts):
+      say(
+        f"{left} of {len(prompts)} prompts leave no room for {config.max_new_tokens} new tokens, and are left out."
+      )
+
+  def __call__(self, model: LanguageModel):
+    """({metric: number}, completions of the prompts)."""
+    c = self._config
+    found = self._score(model.variables, self._batches()) if self._score else {}
+    if not self.prompts:
+      return found, []
+    ids, references = ([p[k] for p in self.prompts] for k in ("ids", "references"))
+    texts, completions = generate_and_score(
+      model.generator, ids, references, c.max_new_tokens, metrics=self._on_texts,
+      sampling=Sampling(c.temperature), seed=c.seed,
+    )  # fmt: skip
+    return found | texts, completions
+
+
+def _check(config: ConfigDict) -> None:
+  if not config.source:
+    raise InputError(
+      "source is empty: name a run folder, a model's folder or hub id, as in --config.source=runs/mine."
+    )
+  choice(config.partition, PARTITIONS, "partition")
+  positive(config.batch_size, "batch_size")
+  positive(config.max_new_tokens, "max_new_tokens")
+  Sampling(config.temperature)
+  split_kinds(config.metrics)
+
+
+def _mesh(config: ConfigDict):
+  return make_mesh(data=1, fsdp=-1) if config.partition == "mesh" else None
+
+
+def _subjects(
+  config: ConfigDict, run: Path | None, source: str
+) -> Iterator[tuple[str, str, str | None]]:
+  """(name, source, adapter) of what is evaluated: the tuned model, then its base where there is one."""
+  yield "tuned", source, config.adapter or None
+  base = config.base
+  if base == "auto":
+    folder = hf.resolve(source, config.revision)
+    if config.adapter:
+      base = source
+    elif lora.settings(folder) is not None:
+      base = base_of(folder)
+    else:
+      base = run_config(run).model.source if run is not None else ""
+  if base:
+    yield "base", base, None
+
+
+def _data(config: ConfigDict, run: Path | None, model: LanguageModel):
+  """Data whose `validation` are the rows to evaluate on."""
+  options = dict(
+    model_max_length=model.config.max_length, stops=model.stop_ids, vocab_size=model.config.V
+  )
+  if run is not None:
+    # As the run did: with the base's tokenizer (the tuned one has the template that was trained with), and reading
+    # the training rows, which decide the split and the separator.
+    trained = run_config(run)
+    settings = trained.data
+    settings.validation = config.data.validation or settings.validation
+    tokenizer = open_source(trained.model.source, trained.model.revision).tokenizer
+    return loader.load(settings, tokenizer, **options)
+  if not config.data.validation:
+    raise InputError(
+      "data.validation is empty, and the source is no run with rows of its own: name a file of rows."
+    )
+  settings = config.data.to_dict() | {
+    "train": config.data.validation,
+    "validation": "",
+    "validation_fraction": 0.0,
+  }
+  data = loader.load(settings, model.tokenizer, **options)
+  return dataclasses.replace(data, validation=data.train)
+
+
+def _output(config: ConfigDict, run: Path | None) -> Path:
+  return Path(config.output or ((run or Path()) / "evaluation"))
+
+
+def _follow(config: ConfigDict, run: Path) -> Scores:
+  """Evaluates each checkpoint of a run, and goes on where an earlier call stopped."""
+  models = RunModels(run, _mesh(config))
+  judge = _Judge(config, run, models.base)
+  path = _output(config, run) / "evaluation.jsonl"
+  path.parent.mkdir(parents=True, exist_ok=True)
+  lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+  found = follow(
+    models.steps,
+    models.load,
+    lambda model: judge(model)[0],
+    lambda: models.finished,
+    skip={line["step"] for line in lines},
+    poll_seconds=config.poll_seconds,
+  )
+  with open(path, "a", encoding="utf-8") as f:
+    for step, metrics in found:
+      lines.append({"step": step} | metrics)
+      f.write(json.dumps(lines[-1]) + "\n")
+      f.flush()
+      say(f"step {step}  " + "  ".join(f"{k} {v:.4g}" for k, v in metrics.items()))
+  last = max(lines, key=lambda line: line["step"], default={})
+  return {"tuned": {k: v for k, v in last.items() if k != "step"}} if last else {}

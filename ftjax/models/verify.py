@@ -1,0 +1,45 @@
+"""Whether a folder holds the model it was written from, as far as logits can tell."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from ftjax.models import decoder, hf
+from ftjax.models.config import ModelConfig
+
+BOUNDS = {"float32": 1e-4, "bfloat16": 5e-2}  # shares of the largest logit
+
+
+class Different(Exception):
+  """The two are not the same model."""
+
+
+def check(folder: str | Path, config: ModelConfig, variables, bound: float) -> str:
+  """A line that says how far the folder's logits are from those of `variables`, both in float32.
+
+  variables: with or without an adapter. bound: the most that is accepted, as a share of the largest
+  logit; above it, Different is raised.
+  """
+  found = hf.read(hf.open_checkpoint(folder), np.float32)
+  x, y = (_logits(config, v) for v in (variables, found))
+  largest, scale = float(np.abs(x - y).max()), float(np.abs(x).max())
+  line = f"largest difference of logits: {largest:.2e}, where the largest logit is {scale:.4g}"
+  if not largest <= bound * scale:  # NaN is a difference as well.
+    raise Different(f"{line}: that is above {bound:g} of it.")
+  return line
+
+
+def _logits(config: ModelConfig, variables, rows: int = 4, length: int = 64) -> np.ndarray:
+  """float32 [rows, length, V] over random ids."""
+  shape = rows, min(length, config.max_length)
+  tokens = np.random.default_rng(0).integers(0, config.V, shape).astype(np.int32)
+  positions = np.broadcast_to(np.arange(shape[1], dtype=np.int32), shape)
+  model = decoder.Decoder(config)
+
+  @jax.jit
+  def run(variables):
+    hidden, _ = model.apply(variables, tokens, positions, np.ones_like(tokens))
+    return decoder.logits(hidden, *decoder.head(variables, config), config.tied)
+
+  return np.asarray(run(variables))

@@ -1,0 +1,85 @@
+"""The checkpoints of a run as models, read by a process that is not the run."""
+
+from pathlib import Path
+
+import jax
+from ml_collections import ConfigDict
+
+from ftjax.defaults import get_config as defaults
+from ftjax.language_model import LanguageModel, load
+from ftjax.models import lora
+from ftjax.pretrained import place
+from ftjax.train import run_folder
+from ftjax.train.checkpoint import Checkpoints, abstract, restore_trainable
+
+
+def run_of(source: str) -> Path | None:
+  """The run folder that a source is, or whose best/ or final/ it is; None for any other source."""
+  path = Path(source)
+  inside = path.name in (run_folder.BEST, run_folder.FINAL)
+  return next((p for p in (path, path.parent)[: 1 + inside] if _is_run(p)), None)
+
+
+def _is_run(folder: Path) -> bool:
+  """Whether a folder's config.json is a run's and not a model's; a run that has only begun counts."""
+  return (folder / run_folder.CONFIG).is_file() and "model.source" in run_folder.read(folder)
+
+
+def run_config(run: Path) -> ConfigDict:
+  """The config that a run was started with."""
+  config = defaults()
+  with config.ignore_type():
+    config.update_from_flattened_dict(run_folder.read(run))
+  return config
+
+
+class RunModels:
+  """A run's checkpoints, `load`ed one at a time. The base is read once; an adapter's is shared by all."""
+
+  def __init__(self, run: Path, mesh=None):
+    config = run_config(run)
+    m, a = config.model, config.adapter
+    self._folder, self._finished = run / run_folder.CHECKPOINTS, run / run_folder.FINAL
+    self._readers: list[Checkpoints] = []
+    self.base = load(m.source, dtype=m.dtype, mesh=mesh, revision=m.revision)
+    checkpoint, variables = self.base.checkpoint, self.base.variables
+    self._frozen, self._like = {}, abstract(variables)
+    if a.kind == "lora":
+      targets = lora.choose(checkpoint.config, checkpoint.table, a.targets)
+      adapter = (
+        lora.read(a.source, checkpoint.config, checkpoint.table)
+        if a.source
+        else lora.init(jax.random.key(0), checkpoint.config, targets, rank=a.rank, alpha=a.alpha)
+      )
+      adapter = adapter if mesh is None else place(adapter, mesh)
+      self._like = abstract({"lora": adapter.pop("lora")})
+      self._frozen = variables | adapter
+
+  @property
+  def finished(self) -> bool:
+    """Whether the run will write no more."""
+    return self._finished.is_dir()
+
+  def steps(self) -> list[int]:
+    """Steps of the whole checkpoints that are there now, ascending."""
+    if not self._readers and self._folder.is_dir():
+      self._readers.append(Checkpoints(self._folder, read_only=True))
+    return self._readers[0].steps() if self._readers else []
+
+  def load(self, step: int) -> LanguageModel:
+    """The model as it was after `step`. Raises FileNotFoundError where the run has deleted the checkpoint meanwhile."""
+    try:
+      variables = self._frozen | restore_trainable(self._folder, step, self._like)
+    except Exception as e:  # What a reader meets in a folder that is being deleted can be anything.
+      if (self._folder / str(step)).is_dir():
+        raise
+      raise FileNotFoundError(f"{self._folder} has no checkpoint of step {step} any more") from e
+    b = self.base
+    return LanguageModel(
+      b.checkpoint,
+      variables,
+      b.tokenizer,
+      dtype=b.dtype,
+      mesh=b.mesh,
+      generation_config=b.generation_config,
+    )

@@ -1,0 +1,18 @@
+"""Evaluates a model beside its base: python scripts/evaluate.py --config.source=runs/mine [--config.KEY=VALUE ...]
+
+Every key: configs/evaluate.py.
+"""
+
+from ftjax import cli
+
+_CONFIG = cli.define_config("configs/evaluate.py")
+
+
+def main() -> None:
+  from ftjax.evaluation import evaluate
+
+  evaluate(_CONFIG.value)
+
+
+if __name__ == "__main__":
+  cli.run(main)

@@ -1,0 +1,79 @@
+"""Texts scored and shown."""
+
+import pytest
+import sacrebleu
+
+from ftjax.evaluate.outputs import load_metrics
+from ftjax.evaluate.samples import generate_and_score, samples_md
+from ftjax.generate.generator import Completion
+
+TEXTS = ["The cat sat on the mat.", "A dog barked at the cat all day.", ""]
+REFERENCES = [
+  ["The cat sat on a mat.", "A cat was on the mat."],
+  ["A dog barked all day at a cat."],
+  ["Nobody said a word.", "Silence.", "Not a word was said."],
+]
+
+
+class Stub:
+  """Stands for a Generator: gives fixed texts."""
+
+  def generate(self, prompts, **kwargs):
+    self.asked = kwargs
+    return [
+      Completion(t, tuple(range(len(t))), "stop" if i else "length")
+      for i, t in enumerate(TEXTS[: len(prompts)])
+    ]
+
+
+def test_scores_are_those_of_sacrebleu_with_every_reference():
+  found, completions = generate_and_score(
+    Stub(), ["a", "b", "c"], REFERENCES, max_new_tokens=7, batch_size=2
+  )
+  assert [c.text for c in completions] == TEXTS
+  streams = [
+    [r[0] for r in REFERENCES],
+    [*(r[-1] if len(r) > 1 else None for r in REFERENCES[:2]), "Silence."],
+  ]
+  streams.append([None, None, "Not a word was said."])
+  assert found["bleu"] == pytest.approx(sacrebleu.corpus_bleu(TEXTS, streams).score)
+  assert found["chrf"] == pytest.approx(sacrebleu.corpus_chrf(TEXTS, streams).score)
+  assert found["bleu"] > sacrebleu.corpus_bleu(TEXTS, streams[:1]).score  # the others count
+
+
+def test_endings_and_diversity():
+  found, _ = generate_and_score(Stub(), ["a", "b", "c"], REFERENCES)
+  assert found["finished"] == pytest.approx(2 / 3)
+  assert found["mean_tokens"] == pytest.approx(sum(map(len, TEXTS)) / 3)
+  words = [t.split() for t in TEXTS]
+  pairs = [p for w in words for p in zip(w, w[1:], strict=False)]
+  flat = sum(words, [])
+  assert found["distinct_1"] == pytest.approx(len(set(flat)) / len(flat)) != 1
+  assert found["distinct_2"] == pytest.approx(len(set(pairs)) / len(pairs))
+
+
+def test_every_metric_has_the_contract():
+  from ftjax import plugin
+
+  for name in plugin.names("ftjax.evaluate.metrics"):
+    module = plugin.load("ftjax.evaluate.metrics", name)
+    assert load_metrics([name], module.KIND) == [module]
+    assert callable(module.update) and callable(module.result)
+
+
+def test_samples_are_side_by_side_and_text_cannot_break_the_table():
+  rows = [
+    dict(
+      prompt="Name | it\n<s>", references=["One|two", "# Three"], base=Completion("a\nb", (1,), "length"), tuned="",
+    ),
+    dict(prompt="Q", references=["R"], base="*x*", tuned="y"),
+  ]  # fmt: skip
+  text = samples_md(rows, {"base": {"bleu": 1.234567}, "tuned": {"bleu": 40.0, "chrf": 2.0}})
+  lines = text.splitlines()
+  assert "> Name \\| it" in lines and "> &lt;s&gt;" in lines
+  assert "| references | base model | tuned model |" in lines
+  assert "| One\\|two<br><br>\\# Three | a<br>b *(cut at the limit)* | *(empty)* |" in lines
+  assert "| R | \\*x\\* | y |" in lines
+  assert "| bleu | 1.235 | 40 |" in lines and "| chrf |  | 2 |" in lines
+  alone = samples_md([dict(prompt="Q", references=[], base=None, tuned="y")])
+  assert "| reference | tuned model |" in alone

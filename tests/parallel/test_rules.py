@@ -1,0 +1,147 @@
+"""Where parameters live: every leaf by exactly one rule, read straight to its place, and the same
+numbers as alone."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec as P
+
+from ftjax import tree
+from ftjax.models import decoder, hf, lora, tensors
+from ftjax.parallel import rules
+from ftjax.parallel.mesh import make_mesh, replicated
+from ftjax.parallel.pjit import pjit
+from tests.models.reference import VARIANTS, quiet, rows
+from tests.tiny import KINDS, tiny_checkpoint
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+  """A tiny model of each family, whose sizes divide over some axes and not over others."""
+  folder = tmp_path_factory.mktemp("models")
+  with quiet():
+    return {kind: hf.open_checkpoint(tiny_checkpoint(kind, folder / kind)) for kind in KINDS}
+
+
+def shapes(kind, overrides):
+  """{"params", "lora", "lora_scale"} as shape structs."""
+  import transformers
+
+  from tests.tiny import _SIZES
+
+  config = transformers.AutoConfig.for_model(kind, **(_SIZES[kind] | overrides)).to_dict()
+  special = {k: None for k in config if k.endswith("_token_id")}
+  family = hf.load_family(config)
+  c = family.config(config | special)
+  targets = lora.linear_layers(c, family.weights(c))
+  key = jax.random.key(0)
+  adapter = jax.eval_shape(lambda k: lora.init(k, c, targets, rank=2, alpha=4), key)
+  return jax.eval_shape(lambda k: decoder.init(c, k), key) | adapter
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_leaf_matches_one_rule_of_its_own_rank(name):
+  kind, overrides = VARIANTS[name]
+  for leaf, x in tree.flatten(shapes(kind, overrides)).items():
+    spec = tree.match(leaf, rules.PARAMETERS + rules.ADAPTERS)
+    assert len(spec) == len(x.shape), leaf
+    assert "layers" not in leaf or spec[0] is None, leaf
+
+
+def test_every_rule_is_used():
+  names = {n for kind, o in VARIANTS.values() for n in tree.flatten(shapes(kind, o))}
+  for pattern, _ in rules.PARAMETERS + rules.ADAPTERS:
+    assert any(tree.match(n, [(pattern, 1), ("(?!" + pattern + "$).*", 0)]) for n in names), pattern
+
+
+@pytest.mark.parametrize(
+  "name",
+  ["params/layers/attention/query/more", "params/embed/more", "other/embed/tokens",
+   "lora/embed/tokens/a", "lora_scale/layers/attention/query/more"],
+)  # fmt: skip
+def test_a_leaf_without_a_rule_is_an_error(name):
+  leaf = tree.unflatten({name: jax.ShapeDtypeStruct((2,), jnp.float32)})
+  with pytest.raises(
+    ValueError, match=f"'{name}' must match exactly one pattern, but matches none"
+  ):
+    rules.shardings(leaf, make_mesh())
+
+
+def place_on(mesh):
+  return lambda name, leaf: tree.flatten(rules.shardings(tree.unflatten({name: leaf}), mesh))[name]
+
+
+def test_weights_are_read_once_and_straight_to_their_places(checkpoints, monkeypatch):
+  c = checkpoints["llama"]
+  alone = hf.read(c, jnp.float32)
+  mesh = make_mesh(fsdp=2, tensor=2)
+  converted = []
+  to_ours = tensors.to_ours
+  monkeypatch.setattr(
+    tensors, "to_ours", lambda x, *args: converted.append(x.shape) or to_ours(x, *args)
+  )
+  variables = hf.read(c, jnp.bfloat16, place_on(mesh))
+  assert len(converted) == len(c.stored)
+  expected = rules.shardings(alone, mesh)
+  jax.tree.map(
+    lambda x, s: x.sharding == s or pytest.fail(f"{x.sharding}, not {s}"), variables, expected
+  )
+  same = lambda x, y: np.testing.assert_array_equal(np.asarray(x), np.asarray(y.astype(x.dtype)))
+  jax.tree.map(same, variables, alone)
+
+  kernel = variables["params"]["layers"]["attention"]["query"]["kernel"]
+  assert kernel.sharding.spec == P(None, "fsdp", "tensor", None)
+  assert {s.data.shape for s in kernel.addressable_shards} == {(2, 16, 2, 8)}
+  table = variables["params"]["embed"]["tokens"]  # 97 ids do not divide over two devices.
+  assert table.sharding.spec == P(None, "fsdp")
+
+
+@pytest.fixture(scope="module")
+def alone(checkpoints):
+  """fn(family) -> (variables with an adapter, batch, loss and gradients, those of one device)."""
+  return functools.cache(lambda kind: _alone(checkpoints[kind]))
+
+
+def _alone(c):
+  model = decoder.Decoder(c.config, attention="xla")
+  batch = rows(((9, 4),) * 3 + ((13,),) * 3 + ((5,),) * 2, 13)[:3]
+  weigh = (
+    np.random.default_rng(1).normal(0, 0.1, (8, 13, 97)).astype("f4") * (batch[2] > 0)[..., None]
+  )
+
+  def loss(variables, *batch):
+    hidden, _ = model.apply(variables, *batch)
+    return (decoder.logits(hidden, *decoder.head(variables, c.config), c.config.tied) * weigh).sum()
+
+  targets = lora.linear_layers(c.config, c.table)
+  adapter = lora.init(jax.random.key(0), c.config, targets, rank=2, alpha=4)
+  adapter["lora"] = jax.tree.map(lambda x: x + 0.1, adapter["lora"])
+  variables = hf.read(c, jnp.float32) | adapter
+  fn = jax.value_and_grad(loss)
+  return variables, batch, fn, jax.jit(fn)(variables, *batch)
+
+
+@pytest.mark.parametrize(
+  "kind, shape",
+  [
+    ("llama", dict(data=8)),
+    ("llama", dict(data=1, fsdp=8)),
+    ("llama", dict(data=2, fsdp=2, tensor=2)),
+    ("gpt2", dict(data=1, fsdp=4, tensor=2)),
+  ],
+)
+def test_eight_devices_give_what_one_gives(alone, kind, shape):
+  variables, batch, fn, expected = alone(kind)
+  mesh = make_mesh(**shape)
+  places = rules.shardings(variables, mesh)
+  split = jax.sharding.NamedSharding(mesh, P(("data", "fsdp"), None))
+  inputs, outputs = (places, split, split, split), (replicated(mesh), places)
+  found = pjit(fn, mesh, inputs=inputs, outputs=outputs)(jax.device_put(variables, places), *batch)
+
+  def close(x, y):
+    np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5 * max(1, np.abs(y).max()))
+
+  jax.tree.map(close, found, expected)

@@ -1,0 +1,123 @@
+"""Evaluation as people run it: on a run, on a folder of its own, beside the training; and what it
+says to bad input."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import ftjax
+from configs.evaluate import get_config
+from ftjax.config import InputError
+from ftjax.evaluation import evaluate
+
+
+@pytest.fixture(scope="module")
+def rows(shared, tmp_path_factory):
+  path = tmp_path_factory.mktemp("rows") / "rows.jsonl"
+  with open(shared / "data" / "e2e_devset.csv", encoding="utf-8") as f:
+    some = [r for r, _ in zip(csv.DictReader(f), range(120), strict=False)]
+  lines = [json.dumps({"prompt": r["mr"], "completion": " " + r["ref"]}) for r in some]
+  path.write_text("\n".join(lines), encoding="utf-8")
+  return path
+
+
+@pytest.fixture(scope="module")
+def run(rows, shared, tmp_path_factory):
+  """A short run, its metrics and what it wrote about itself."""
+  config = ftjax.get_config()
+  config.model.source = str(shared / "models" / "stories260K")
+  config.data.train, config.data.max_length = str(rows), 192
+  config.data.validation_fraction, config.data.separator = 0.2, "\n"
+  config.optim.learning_rate, config.train.duration = 2e-3, "4 steps"
+  config.eval.every, config.eval.samples, config.eval.max_new_tokens = "2 steps", 3, 16
+  workdir = tmp_path_factory.mktemp("runs") / "run"
+  return workdir, ftjax.finetune(config, workdir).scores
+
+
+def _config(source, **changes):
+  config = get_config()
+  config.source, config.samples, config.max_new_tokens = str(source), 3, 16
+  config.poll_seconds = 0.01
+  config.update_from_flattened_dict(changes)
+  config.lock()
+  return config
+
+
+def test_a_run_is_judged_as_it_judged_itself(run):
+  workdir, itself = run
+  scores = evaluate(_config(workdir, batch_size=5))
+  assert list(scores) == ["base", "tuned"]
+  for name in scores:
+    for key, value in itself[name].items():
+      assert scores[name][key] == pytest.approx(value, rel=2e-6), (name, key)
+  assert scores["tuned"]["loss"] < scores["base"]["loss"]
+  assert json.loads((workdir / "evaluation" / "evaluation.json").read_text()) == scores
+  samples = (workdir / "evaluation" / "samples.md").read_text()
+  assert "| base model | tuned model |" in samples and "> name\\[" in samples
+
+
+def test_checkpoints_are_followed_to_the_end_and_not_twice(run, capsys):
+  workdir, itself = run
+  config = _config(workdir, follow=True, partition="mesh", samples=0)
+  last = evaluate(config)
+  path = workdir / "evaluation" / "evaluation.jsonl"
+  lines = [json.loads(line) for line in path.read_text().splitlines()]
+  steps = sorted(int(p.name) for p in (workdir / "checkpoints").iterdir())
+  assert [line["step"] for line in lines] == steps and steps[-1] == 4
+  trained = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+  by_itself = {m["step"]: m["validation/loss"] for m in trained if "validation/loss" in m}
+  assert [line["loss"] for line in lines] == pytest.approx([by_itself[s] for s in steps], rel=2e-6)
+  assert evaluate(config) == last and len(path.read_text().splitlines()) == len(lines)
+
+
+def test_a_folder_and_rows_need_no_run(run, rows, tmp_path):
+  workdir, _ = run
+  shutil.copytree(workdir / "final", tmp_path / "model")
+  changes = {
+    "data.validation": str(rows),
+    "metrics": ("perplexity", "ending"),
+    "samples": 2,
+  }
+  scores = evaluate(_config(tmp_path / "model", output=str(tmp_path / "out"), **changes))
+  assert list(scores) == ["tuned"] and {"loss", "finished"} <= scores["tuned"].keys()
+  assert "bleu" not in scores["tuned"]
+  assert (tmp_path / "out" / "samples.md").is_file()
+
+
+def test_the_script_prints_one_message_for_bad_input(root):
+  for arguments, message in (
+    (["--config.source=./nowhere"], "there is no such folder"),
+    (["--config.sorce=x"], "sorce"),
+  ):
+    done = subprocess.run(
+      [sys.executable, "scripts/evaluate.py", *arguments], cwd=root, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_bad_requests_are_explained(run, tmp_path):
+  workdir, _ = run
+  for config, message in (
+    (_config(""), "source is empty: name a run folder"),
+    (
+      _config(workdir / "best", follow=True, **{"metrics": ("blue",)}),
+      "'blue' is not one of ftjax's metrics",
+    ),
+    (_config(tmp_path, follow=True), "follow=True watches a run folder"),
+    (_config(workdir, partition="both"), "partition='both' is not known"),
+    (_config(workdir, temperature=-1.0), "temperature=-1.0 is out of range"),
+  ):
+    with pytest.raises(InputError, match=message):
+      evaluate(config)
+  shutil.copytree(workdir / "best", tmp_path / "alone")
+  with pytest.raises(InputError, match="data.validation is empty, and the source is no run"):
+    evaluate(_config(tmp_path / "alone"))
+  shutil.copytree(workdir, tmp_path / "early", ignore=shutil.ignore_patterns("best", "final"))
+  (tmp_path / "early" / "metrics.jsonl").unlink()
+  with pytest.raises(InputError, match="has no best/ yet. Wait for its end, or .* follow=True"):
+    evaluate(_config(tmp_path / "early"))

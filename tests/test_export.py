@@ -1,0 +1,124 @@
+"""scripts/export.py as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ftjax.models import hf, lora, verify
+from tests.models.reference import difference, ours, quiet, rows, theirs
+from tests.tiny import tiny_checkpoint, torch_model
+
+
+@pytest.fixture(scope="module")
+def made(root, tmp_path_factory):
+  """A folder with base/, and run/ whose best/ is an adapter for it, with a tokenizer of its own."""
+  from tokenizers import Tokenizer, models, pre_tokenizers
+  from transformers import PreTrainedTokenizerFast
+
+  folder = tmp_path_factory.mktemp("export")
+  with quiet():
+    base = tiny_checkpoint("gpt2", folder / "base")
+  (base / "generation_config.json").write_text('{"eos_token_id": 3}')
+  c = hf.open_checkpoint(base)
+  targets = lora.choose(c.config, c.table, "all-linear")
+  adapter = lora.init(jax.random.key(0), c.config, targets, rank=3, alpha=6)
+  adapter["lora"] = jax.tree.map(lambda x: x + 0.1, adapter["lora"])
+  lora.write(folder / "run" / "best", adapter, c.config, c.table, base="elsewhere")
+  tok = Tokenizer(models.WordLevel({"a": 0, "b": 1, "?": 2, "</s>": 3}, unk_token="?"))
+  tok.pre_tokenizer = pre_tokenizers.Whitespace()
+  fast = PreTrainedTokenizerFast(tokenizer_object=tok, unk_token="?", eos_token="</s>")
+  fast.chat_template = "{{ messages[0].content }}"
+  fast.save_pretrained(folder / "run" / "best")
+  config = {"adapter.kind": "lora", "model.source": str(base), "model.revision": ""}
+  (folder / "run" / "config.json").write_text(json.dumps(config))
+  (folder / "run" / "metrics.jsonl").write_text("")
+  return folder
+
+
+def export(root, *flags):
+  """(exit status, stdout, stderr)."""
+  program = root / "scripts" / "export.py"
+  env = os.environ | {"PYTHONPATH": str(root)}
+  done = subprocess.run(
+    [sys.executable, program, *map(str, flags)],
+    capture_output=True,
+    text=True,
+    env=env,
+    check=False,
+  )
+  return done.returncode, done.stdout, done.stderr
+
+
+def test_a_run_merged_verified_and_read_by_transformers(root, made):
+  import transformers
+
+  out = made / "merged"
+  status, said, error = export(
+    root, f"--run={made / 'run'}", "--merge", f"--output={out}", "--verify", "--shard_bytes=40000"
+  )
+  assert status == 0, error
+  assert "largest difference of logits: " in said and f"written: {out}" in said
+  assert (out / "model.safetensors.index.json").is_file()
+  assert json.loads((out / "generation_config.json").read_text())["eos_token_id"] == 3
+  tok = transformers.AutoTokenizer.from_pretrained(out)
+  assert tok.chat_template == "{{ messages[0].content }}"
+
+  base, batch = made / "base", rows()
+  c = hf.open_checkpoint(base)
+  variables = hf.read(c, jnp.float32) | lora.read(made / "run" / "best", c.config, c.table)
+  with quiet():
+    found = theirs(torch_model(out), batch)
+  assert difference(ours(base, batch, variables), found, batch) < 1e-4
+  assert difference(ours(base, batch), found, batch) > 1e-2
+
+
+def test_another_model_is_not_taken_for_the_same(made, tmp_path):
+  with quiet():
+    other = tiny_checkpoint("gpt2", tmp_path / "other", seed=1)
+  c = hf.open_checkpoint(made / "base")
+  variables = hf.read(c, jnp.float32)
+  assert "largest difference of logits: 0.00e+00" in verify.check(
+    made / "base", c.config, variables, 1e-9
+  )
+  with pytest.raises(verify.Different, match="that is above 0.05 of it"):
+    verify.check(other, c.config, variables, 0.05)
+  broken = jax.tree.map(lambda x: x * jnp.nan, variables)
+  with pytest.raises(verify.Different):
+    verify.check(made / "base", c.config, broken, 0.05)
+
+
+def test_a_difference_above_the_bound_is_status_1_and_leaves_nothing(root, made):
+  out = made / "half"
+  status, _, error = export(
+    root, f"--base={made / 'base'}", f"--adapter={made / 'run' / 'best'}", "--merge",
+    f"--output={out}", "--verify", "--dtype=bfloat16", "--bound=1e-9",
+  )  # fmt: skip
+  assert status == 1 and "above 1e-09 of it. Nothing was written." in error
+  assert not out.exists() and not list(made.glob(".half*"))
+
+
+@pytest.mark.parametrize(
+  "flags, message",
+  [
+    (
+      ["--output={made}/base", "--run={made}/run", "--merge"],
+      "is there already. Give another --output",
+    ),
+    (
+      ["--output={made}/x", "--base={made}/none", "--adapter={made}/run/best", "--merge"],
+      "no such folder",
+    ),
+  ],
+)
+def test_bad_input_is_one_message_and_status_2(root, made, flags, message):
+  before = np.sort([p.name for p in made.iterdir()])
+  status, _, error = export(root, *(flag.format(made=made) for flag in flags))
+  assert status == 2 and message in error
+  assert error.startswith("error: ") and len(error.strip().splitlines()) == 1
+  assert np.array_equal(before, np.sort([p.name for p in made.iterdir()]))

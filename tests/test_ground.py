@@ -1,0 +1,274 @@
+"""The ground that every room stands on: trees, plugins, durations, storage, the log."""
+
+import gzip
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from ftjax import batch, config, log, plugin, storage, tree
+from ftjax.config import Duration, InputError
+
+NESTED = {"params": {"b": {"kernel": 1, "bias": 2}, "a": 3}, "lora": {"b": {"a": 4}}}
+NAMED = {"lora/b/a": 4, "params/a": 3, "params/b/bias": 2, "params/b/kernel": 1}
+
+
+# Trees.
+
+
+def test_names_and_back():
+  assert tree.flatten(NESTED) == NAMED and list(tree.flatten(NESTED)) == sorted(NAMED)
+  assert tree.unflatten(NAMED) == NESTED
+  assert tree.map_named(lambda name, x, y: (name, x + y), NESTED, NESTED)["params"]["a"] == (
+    "params/a",
+    6,
+  )
+
+
+def test_split_and_merge_are_inverse():
+  mine, others = tree.split(NESTED, lambda name: name.startswith("params/b"))
+  assert (mine, others) == (
+    {"params": {"b": {"kernel": 1, "bias": 2}}},
+    {"params": {"a": 3}, "lora": {"b": {"a": 4}}},
+  )
+  assert tree.merge(mine, others) == NESTED
+  with pytest.raises(ValueError, match="'params/a' is in two"):
+    tree.merge(others, {"params": {"a": 0}})
+
+
+def test_exactly_one_pattern():
+  table = [("params/.*", "p"), (r".*/a", "a")]
+  assert tree.match("params/b", table) == "p" and tree.match("lora/a", table) == "a"
+  with pytest.raises(
+    ValueError,
+    match="'params/a' must match exactly one pattern, but matches 'params/.*' and '.*/a'",
+  ):
+    tree.match("params/a", table)
+  with pytest.raises(ValueError, match="matches none"):
+    tree.match("lora/a/b", table)  # Patterns are for the whole name.
+
+
+def test_sizes_in_elements_and_bytes():
+  leaves = {"x": np.zeros((3, 5), np.float32), "y": np.zeros(2, np.int8)}
+  assert (tree.count(leaves), tree.nbytes(leaves)) == (17, 62)
+
+
+def test_a_difference_shows_both_sides():
+  lines = tree.diff({"x": 1, "y": 2, "same": 0}, {"y": 3, "z": 4, "same": 0}, ("this", "that"))
+  assert lines.splitlines() == [
+    "  only in this: x = 1",
+    "  only in that: z = 4",
+    "  y: 2 in this, 3 in that",
+  ]
+  assert tree.diff(NAMED, dict(NAMED), ("this", "that")) == ""
+
+
+# Plugins.
+
+
+def test_plugins_by_name():
+  assert plugin.load("ftjax.models.families", "gpt2").__name__ == "ftjax.models.families.gpt2"
+  assert {"gpt2", "gptj", "llama"} <= set(plugin.names("ftjax.models.families"))
+  message = "'lama' is not one of ftjax's families: .*gpt2.*llama.* Did you mean 'llama'"
+  with pytest.raises(InputError, match=message):
+    plugin.load("ftjax.models.families", "lama")
+
+
+def test_a_plugin_that_fails_to_import_raises_its_own_error(tmp_path, monkeypatch):
+  package = tmp_path / "some_plugins"
+  package.mkdir()
+  (package / "__init__.py").write_text("")
+  (package / "broken.py").write_text("import a_module_that_is_not_there")
+  (package / "_private.py").write_text("")
+  monkeypatch.syspath_prepend(tmp_path)
+  assert plugin.names("some_plugins") == ["broken"]
+  with pytest.raises(ModuleNotFoundError, match="a_module_that_is_not_there"):
+    plugin.load("some_plugins", "broken")
+
+
+# Configs and durations.
+
+
+@pytest.mark.parametrize(
+  "text, steps",
+  [
+    ("500 steps", 500), ("1 step", 1), (500, 500), ("500", 500), ("1_000", 1000),
+    ("1,500 steps", 1500), ("3 epochs", 75), ("1 epoch", 25), ("0.5 epochs", 12),
+    ("0.001 epochs", 1), ("10%", 20), ("10 %", 20), (0.1, 20), ("0.1", 20), (".1", 20),
+    ("5e-2", 10), ("2k tokens", 20), ("2M tokens", 20_000), ("1.5K tokens", 15),
+    ("0", 0), (0, 0), ("never", 0), ("", 0), (None, 0), ("0%", 0), (1.0, 1),
+  ],
+)  # fmt: skip
+def test_durations(text, steps):
+  assert Duration.parse(text, "some.key").steps(epoch=25, tokens=100, total=200) == steps
+
+
+@pytest.mark.parametrize(
+  "text", ["soon", "3 days", "-5", "5 5", "epochs", "1e", "3 % steps", "nan", "inf", "[1]"]
+)
+def test_what_is_no_duration(text):
+  with pytest.raises(
+    InputError, match=r"some.key='.*' is not a duration.*'500 steps', '3 epochs', '10%'"
+  ):
+    Duration.parse(text, "some.key")
+
+
+def test_a_share_of_nothing():
+  with pytest.raises(InputError, match="'10%' cannot be the length of the whole run"):
+    Duration.parse("10%", "train.duration").steps(epoch=25, tokens=100)
+
+
+def test_checks_name_the_key_and_what_is_allowed():
+  assert config.choice("b", ("a", "b"), "k") == "b" and config.positive(0.5, "k") == 0.5
+  with pytest.raises(InputError, match="k='c' is not known. Use one of: a, b."):
+    config.choice("c", ("a", "b"), "k")
+  for bad in (0, -1, float("nan")):
+    with pytest.raises(InputError, match="k=.* must be greater than 0"):
+      config.positive(bad, "k")
+
+
+def test_flat_configs():
+  nested = ConfigDict(dict(a=1, b=dict(c=(1, 2), d=dict(e="x"))))
+  assert config.flat(nested) == {"a": 1, "b.c": [1, 2], "b.d.e": "x"}
+
+
+def test_an_empty_batch_is_padding_alone():
+  rows = batch.empty(2, 3)
+  assert all(x.shape == (2, 3) and not x.any() for x in rows)
+  assert [x.dtype.kind for x in rows] == ["i", "i", "f", "i", "i"]
+
+
+# Storage.
+
+
+def test_paths_and_globs(tmp_path, monkeypatch):
+  for name in ("b.jsonl", "a.jsonl", "c.txt"):
+    (tmp_path / name).write_text(name)
+  (tmp_path / "d.jsonl").mkdir()
+  assert storage.expand(tmp_path / "*.jsonl") == [str(tmp_path / n) for n in ("a.jsonl", "b.jsonl")]
+  monkeypatch.chdir(tmp_path)
+  assert storage.expand("c.txt") == [str(tmp_path / "c.txt")]
+  for nothing in ("x.jsonl", "*.csv", "d.jsonl"):
+    with pytest.raises(
+      InputError, match=rf"No file at '{nothing.replace('*', '.*')}'. .* start at {tmp_path}"
+    ):
+      storage.expand(nothing)
+
+
+def test_remote_paths():
+  import fsspec
+
+  fs = fsspec.filesystem("memory")
+  fs.pipe("/rows/a.jsonl", b"1")
+  assert storage.is_remote("gs://x/y") and not storage.is_remote("/x/y")
+  (found,) = storage.expand("memory://rows/*.jsonl")
+  with storage.open_file(found) as f:
+    assert f.read() == b"1"
+
+
+def test_compressed_files_are_opened_as_what_they_hold(tmp_path):
+  (tmp_path / "a.txt.gz").write_bytes(gzip.compress("grüß".encode()))
+  with storage.open_file(tmp_path / "a.txt.gz", "rt", encoding="utf-8") as f:
+    assert f.read() == "grüß"
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_write_that_fails_leaves_the_old_and_no_litter(tmp_path, kind):
+  def write(path, text):
+    if kind == "folder":
+      path.mkdir()
+      path = path / "inside"
+    path.write_text(text)
+
+  def content():
+    return (target / "inside" if kind == "folder" else target).read_text()
+
+  target = tmp_path / "deep" / "target"
+  for text in ("old", "new"):
+    with storage.atomic_path(target) as temporary:
+      write(temporary, text)
+      assert not target.exists() or content() == "old"
+    assert content() == text
+  with pytest.raises(OSError, match="full"), storage.atomic_path(target) as temporary:
+    write(temporary, "half")
+    raise OSError("disk full")
+  assert content() == "new" and [p.name for p in target.parent.iterdir()] == ["target"]
+
+
+def test_text_and_digests(tmp_path):
+  storage.write_text(tmp_path / "t", "grüß")
+  assert (tmp_path / "t").read_bytes() == "grüß".encode()
+  (tmp_path / "t").write_bytes(b"abc")
+  assert storage.digest(tmp_path / "t").startswith("ba7816bf8f01cfea")
+
+
+# The log.
+
+
+def test_metrics_are_lines_of_json_whatever_the_number(tmp_path):
+  metrics = log.MetricsLog(tmp_path, tensorboard=False)
+  metrics.write(1, {"train/loss": np.float32(2.5), "n": 3})
+  metrics.write(2, {"train/loss": float("nan"), "x": float("-inf")})
+  metrics.close()
+  lines = (tmp_path / log.METRICS).read_text().splitlines()
+  assert json.loads(lines[0]) == {"step": 1, "train/loss": 2.5, "n": 3}
+  assert json.loads(lines[1], parse_constant=pytest.fail) == {
+    "step": 2,
+    "train/loss": "nan",
+    "x": "-inf",
+  }
+
+
+def test_a_resumed_run_drops_what_it_will_write_again(tmp_path):
+  metrics = log.MetricsLog(tmp_path, tensorboard=False)
+  for step in (1, 2, 3):
+    metrics.write(step, {"x": step})
+  metrics.close()
+  with open(tmp_path / log.METRICS, "a") as f:
+    f.write('{"step": 4, "x"')  # A crash in the middle of a line.
+  assert [m["step"] for m in log.read(tmp_path / log.METRICS)] == [1, 2, 3]
+  metrics = log.MetricsLog(tmp_path, start=2, tensorboard=False)
+  metrics.write(3, {"x": 30})
+  metrics.close()
+  assert [m["x"] for m in log.read(tmp_path / log.METRICS)] == [1, 2, 30]
+  (tmp_path / log.METRICS).write_text('{"step": 1}\nbroken\n{"step": 2}\n')
+  with pytest.raises(json.JSONDecodeError):
+    log.read(tmp_path / log.METRICS)
+  assert log.read(tmp_path / "none.jsonl") == []
+
+
+def test_tensorboard_has_the_same_numbers(tmp_path):
+  metrics = log.MetricsLog(tmp_path)
+  metrics.write(7, {"train/loss": 1.5})
+  metrics.close()
+  (events,) = tmp_path.glob("events.out.tfevents.*")
+  assert b"train/loss" in events.read_bytes()
+
+
+def test_other_processes_write_nothing(tmp_path, monkeypatch, capsys):
+  monkeypatch.setattr(log, "jax", SimpleNamespace(process_index=lambda: 1))
+  metrics = log.MetricsLog(tmp_path)
+  metrics.write(1, {"x": 1})
+  metrics.close()
+  log.say("hello")
+  log.ProgressLine(10).update(5)
+  assert not list(tmp_path.iterdir()) and capsys.readouterr().err == ""
+
+
+def test_progress_in_a_file_is_plain_lines(capsys):
+  from rich.console import Console
+
+  line = log.ProgressLine(10, console=Console(width=200))
+  line.update(1)
+  line.update(
+    5, {"train/loss": 1.25, "train/tokens_per_second": 1234.0, "train/learning_rate": 1e-4}
+  )
+  line.say("[not markup]")
+  line.close()
+  out = capsys.readouterr().out.splitlines()
+  assert out[0].startswith("step 5/10  loss 1.2500  1,234 tokens/s  lr 1.00e-04") and out[
+    0
+  ].endswith("s left")
+  assert out[1:] == ["[not markup]"]
