@@ -15,12 +15,15 @@ from ftjax.models.cache import make_cache
 from tests.models.reference import logits, rows
 from tests.tiny import KINDS
 
+CASES = [(kind, "xla") for kind in KINDS] + [("llama", n) for n in IMPLEMENTATIONS if n != "xla"]
 
-@pytest.fixture(scope="module", params=KINDS)
+
+@pytest.fixture(scope="module", params=CASES, ids="-".join)
 def model(request, variant):
-  """(decoder, variables) of each family."""
-  checkpoint = hf.open_checkpoint(variant(request.param))
-  return decoder.Decoder(checkpoint.config), hf.read(checkpoint, jnp.float32)
+  """(decoder, variables) of each family, and of each implementation of attention."""
+  kind, attention = request.param
+  checkpoint = hf.open_checkpoint(variant(kind))
+  return decoder.Decoder(checkpoint.config, attention=attention), hf.read(checkpoint, jnp.float32)
 
 
 @pytest.mark.parametrize("segment", [1, 2])
