@@ -1,11 +1,16 @@
-"""Evaluation of a model, beside its base: loss and perplexity, BLEU and chrF of what it writes, samples for a person.
+"""Evaluation of a model beside its base: loss and perplexity, BLEU and chrF of what it writes, and
+samples for a person to judge.
 
-  python scripts/evaluate.py --config.source=runs/mine                              # a run's best model, on its validation
+A run's best model, on the run's own validation rows; and beside the training, on any device:
+  python scripts/evaluate.py --config.source=runs/mine
+  python scripts/evaluate.py --config.source=runs/mine --config.follow=True
+Any model, or an adapter on its base:
   python scripts/evaluate.py --config.source=FOLDER_OR_HUB_ID --config.data.validation=rows.jsonl
-  python scripts/evaluate.py --config.source=BASE --config.adapter=ADAPTER --config.data.validation=rows.jsonl
-  python scripts/evaluate.py --config.source=runs/mine --config.follow=True         # beside the training, on any device
+  python scripts/evaluate.py --config.source=BASE --config.adapter=ADAPTER \
+      --config.data.validation=rows.jsonl
 
-Writes evaluation.json and samples.md (evaluation.jsonl when following).
+Writes evaluation.json and samples.md (evaluation.jsonl when following). It takes seconds for models
+of some million parameters, and evaluation.json of a run repeats the run's own numbers.
 """
 
 from ml_collections import ConfigDict
@@ -16,14 +21,14 @@ from ftjax.defaults import get_config as defaults
 def get_config(arg=None):
   del arg
   c = ConfigDict()
-  c.source = ""  # a run folder (its best/), a folder in Hugging Face format, a hub id, a PEFT adapter, or "starter"
+  c.source = ""  # a run folder (its best/), a model's or adapter's folder, a hub id, or "starter"
   c.adapter = ""  # a PEFT adapter to put on the source
   c.base = "auto"  # what to compare with; auto: the run's or adapter's base; "" = nothing
   c.revision = ""  # of a hub id
   c.dtype = "float32"  # of parameters and computation: float32 | bfloat16
-  c.attention = "xla"
+  c.attention = "auto"  # auto | xla | blocked
 
-  # The rows. For a run: its own validation rows with its own data config; validation=PATH takes other rows.
+  # The rows. For a run: its own, with its own data config; validation=PATH takes other rows.
   c.data = d = ConfigDict()
   for key in (
     "validation",

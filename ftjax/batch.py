@@ -33,4 +33,6 @@ class Batch(NamedTuple):
 def empty(rows: int, length: int) -> Batch:
   """A batch of padding alone: shape templates, warm-up compiles, and the last, incomplete batch."""
   zeros = lambda dtype: np.zeros((rows, length), dtype)
-  return Batch(zeros(np.int32), zeros(np.int32), zeros(np.float32), zeros(np.int32), zeros(np.int32))
+  return Batch(
+    zeros(np.int32), zeros(np.int32), zeros(np.float32), zeros(np.int32), zeros(np.int32)
+  )

@@ -23,7 +23,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def define_config(default: str):
   """--config=FILE.py, with --config.key=value for any key of it. default: a path from the repository's root."""
-  with _bad_flags_end_here():  # ml_collections reads the command line here, not when flags are parsed.
+  with (
+    _bad_flags_end_here()
+  ):  # ml_collections reads the command line here, not when flags are parsed.
     return config_flags.DEFINE_config_file(
       "config",
       str(ROOT / default),
@@ -47,7 +49,9 @@ def run(main: Callable[[], int | None]) -> None:
     except OSError as e:
       if e.errno not in _FULL:
         raise
-      return fail(f"The disk is full: {e}. What was whole before is still there; make room and run the same command.")
+      return fail(
+        f"The disk is full: {e}. What was whole before is still there; make room and run the same command."
+      )
 
   app.run(guarded, flags_parser=_parse)
 
@@ -75,12 +79,20 @@ def _bad_flags_end_here():
     yield
   except AttributeError as e:
     given = next((a for a in sys.argv if a.startswith("--config.")), "--config")
-    line = re.sub(r"[\s'\"]*Did you mean \"?([^\"\s]+)\"? instead of.*", r" does not exist. Did you mean '\1'?", str(e))
+    line = re.sub(
+      r"[\s'\"]*Did you mean \"?([^\"\s]+)\"? instead of.*",
+      r" does not exist. Did you mean '\1'?",
+      str(e),
+    )
     key = line.strip(" '\"\\n")
     sys.exit(fail(f"{_naming(key) or given}: no such config key: {_one_line(key)}"))
   except OSError as e:
     found = re.search(r"(\S+\.py)\s+\[Errno", str(e))
-    sys.exit(fail(f"--config: cannot read {found[1] if found else _one_line(e)}. Give a file such as configs/sft.py."))
+    sys.exit(
+      fail(
+        f"--config: cannot read {found[1] if found else _one_line(e)}. Give a file such as configs/sft.py."
+      )
+    )
   except (flags.Error, TypeError, ValueError, KeyError, ImportError, SyntaxError) as e:
     sys.exit(fail(_one_line(e)))
 

@@ -34,7 +34,9 @@ class Duration:
     text = str(value).strip().lower()
     if text in ("", "never", "none"):
       return cls(0, "steps")
-    found = re.fullmatch(r"([0-9][0-9_,]*\.?[0-9]*(?:e-?[0-9]+)?|\.[0-9]+)\s*([kmb]?)\s*([a-z]*|%)", text)
+    found = re.fullmatch(
+      r"([0-9][0-9_,]*\.?[0-9]*(?:e-?[0-9]+)?|\.[0-9]+)\s*([kmb]?)\s*([a-z]*|%)", text
+    )
     if not found or found[3] not in _UNITS:
       raise InputError(
         f"{key}={value!r} is not a duration. Write a number and a unit: '500 steps', '3 epochs', '10%', '2M tokens'."
@@ -52,8 +54,12 @@ class Duration:
     fraction refers to.
     """
     if self.unit == "fraction" and total is None:
-      raise InputError("A share such as '10%' cannot be the length of the whole run: give steps, epochs or tokens.")
-    per = {"steps": 1.0, "epochs": epoch, "tokens": 1.0 / tokens, "fraction": float(total or 0)}[self.unit]
+      raise InputError(
+        "A share such as '10%' cannot be the length of the whole run: give steps, epochs or tokens."
+      )
+    per = {"steps": 1.0, "epochs": epoch, "tokens": 1.0 / tokens, "fraction": float(total or 0)}[
+      self.unit
+    ]
     return max(1, round(self.amount * per)) if self.amount else 0
 
 

@@ -23,9 +23,13 @@ def get_config() -> ConfigDict:
   a.source = ""  # a PEFT adapter folder to go on from
 
   c.data = d = ConfigDict()
-  d.train = ""  # a path or glob, hf:NAME[:SPLIT], tfds:NAME[:SPLIT], or several: "a.jsonl@0.7, b.jsonl@0.3"
+  d.train = (
+    ""  # a path or glob, hf:NAME[:SPLIT], tfds:NAME[:SPLIT], or several: "a.jsonl@0.7, b.jsonl@0.3"
+  )
   d.validation = ""  # the same; "" = split some rows off
-  d.validation_fraction = -1.0  # of the prompts; -1 = 0.05, or 0 where data.shuffle=False keeps rows as given
+  d.validation_fraction = (
+    -1.0
+  )  # of the prompts; -1 = 0.05, or 0 where data.shuffle=False keeps rows as given
   d.format = "auto"  # auto | text | prompt_completion | alpaca | sharegpt | messages | tokens
   d.fields = ConfigDict(dict.fromkeys(FIELDS, ""))  # your column names: data.fields.prompt=brief
   d.separator = "auto"  # between prompt and completion where there is no chat template

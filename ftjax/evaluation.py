@@ -32,9 +32,10 @@ Scores = dict[str, dict[str, float]]
 def evaluate(config: ConfigDict) -> Scores:
   """Evaluates as `config` says (configs/evaluate.py lists the keys).
 
-  Writes evaluation.json and samples.md to config.output, prints a table, and returns {"base": {...}, "tuned": {...}}; a
-  model without a base to compare with is "tuned" alone. With config.follow: evaluation.jsonl, a line a checkpoint, and the
-  last line's scores are returned. Raises InputError for bad config or input.
+  Writes evaluation.json and samples.md to config.output, prints a table, and returns {"base":
+  {...}, "tuned": {...}}; a model without a base to compare with is "tuned" alone. With
+  config.follow: evaluation.jsonl, a line a checkpoint, and the last line's scores are returned.
+  Raises InputError for bad config or input.
   """
   _check(config)
   run = run_of(config.source)
@@ -77,7 +78,8 @@ def evaluate(config: ConfigDict) -> Scores:
 
 
 class _Judge:
-  """The rows and prompts of an evaluation, and the compiled programs: the same for every model that is compared."""
+  """The rows and prompts of an evaluation, and the compiled programs: the same for every model that
+  is compared."""
 
   def __init__(self, config: ConfigDict, run: Path | None, model: LanguageModel):
     self._config = config
@@ -86,7 +88,8 @@ class _Judge:
     rows = data.validation
     if not len(rows):
       raise InputError(
-        f"{run} held no rows out for validation. Name some: data.validation=rows.jsonl, in the form it was trained on."
+        f"{run} held no rows out for validation. Name some: data.validation=rows.jsonl, in the "
+        "form it was trained on."
       )
     self.rows_note = f"{len(rows)} rows"
     bins = loader.bins(rows, data.max_length, config.data.pack)
@@ -105,7 +108,8 @@ class _Judge:
     self.prompts: list[dict[str, Any]] = [p for p in prompts if len(p["ids"]) <= room]
     if left := len(prompts) - len(self.prompts):
       say(
-        f"{left} of {len(prompts)} prompts leave no room for {config.max_new_tokens} new tokens, and are left out."
+        f"{left} of {len(prompts)} prompts leave no room for {config.max_new_tokens} new tokens, "
+        "and are left out."
       )
 
   def __call__(self, model: LanguageModel):
@@ -125,7 +129,8 @@ class _Judge:
 def _check(config: ConfigDict) -> None:
   if not config.source:
     raise InputError(
-      "source is empty: name a run folder, a model's folder or hub id, as in --config.source=runs/mine."
+      "source is empty: name a run folder, a model's folder or hub id, as in "
+      "--config.source=runs/mine."
     )
   choice(config.partition, PARTITIONS, "partition")
   positive(config.batch_size, "batch_size")
@@ -141,7 +146,8 @@ def _mesh(config: ConfigDict):
 def _subjects(
   config: ConfigDict, run: Path | None, source: str
 ) -> Iterator[tuple[str, str, str | None]]:
-  """(name, source, adapter) of what is evaluated: the tuned model, then its base where there is one."""
+  """(name, source, adapter) of what is evaluated: the tuned model, then its base where there is
+  one."""
   yield "tuned", source, config.adapter or None
   base = config.base
   if base == "auto":
@@ -162,7 +168,8 @@ def _data(config: ConfigDict, run: Path | None, model: LanguageModel):
     model_max_length=model.config.max_length, stops=model.stop_ids, vocab_size=model.config.V
   )
   if run is not None:
-    # As the run did: with the base's tokenizer (the tuned one has the template that was trained with), and reading
+    # As the run did: with the base's tokenizer (the tuned one has the template that was trained
+    # with), and reading
     # the training rows, which decide the split and the separator.
     trained = run_config(run)
     settings = trained.data
@@ -171,7 +178,8 @@ def _data(config: ConfigDict, run: Path | None, model: LanguageModel):
     return loader.load(settings, tokenizer, **options)
   if not config.data.validation:
     raise InputError(
-      "data.validation is empty, and the source is no run with rows of its own: name a file of rows."
+      "data.validation is empty, and the source is no run with rows of its own: name a file of "
+      "rows."
     )
   settings = config.data.to_dict() | {
     "train": config.data.validation,

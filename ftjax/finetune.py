@@ -63,7 +63,9 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
   )
   workdir = run_folder.claim(workdir, config)
   if (workdir / run_folder.FINAL).is_dir():
-    say(f"{workdir} holds a finished run of this config; nothing to do. Give another --workdir to train again.")
+    say(
+      f"{workdir} holds a finished run of this config; nothing to do. Give another --workdir to train again."
+    )
     return Result(workdir, "done", step=-1)
   say("\n".join(data.report.lines()))
 
@@ -96,7 +98,11 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
   shape = Batch(*(_global(x, t.accumulate, rows) for x in empty(t.batch_size, length)))
   compiled = step.compile(abstract(state), shape)
   tokens = t.batch_size * t.accumulate * length
-  say("\n".join(plan_lines(config, opened, state, plan, warmup, tokens, mesh, compiled.memory_analysis())))
+  say(
+    "\n".join(
+      plan_lines(config, opened, state, plan, warmup, tokens, mesh, compiled.memory_analysis())
+    )
+  )
 
   evaluate = _validation(config, opened, decoder, data, mesh)
   checkpoints = Checkpoints(workdir / run_folder.CHECKPOINTS, keep=config.checkpoint.keep)
@@ -108,7 +114,11 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
     stopping.restore(progress["stopping"])
     say(f"Going on from the checkpoint of step {start}.")
   log = MetricsLog(
-    workdir, start=start, tensorboard=config.log.tensorboard, wandb=config.log.wandb, config=config.to_dict()
+    workdir,
+    start=start,
+    tensorboard=config.log.tensorboard,
+    wandb=config.log.wandb,
+    config=config.to_dict(),
   )
   with contextlib.closing(checkpoints), contextlib.closing(log):
     outcome = train(
@@ -131,7 +141,10 @@ def _check(config: ConfigDict, mesh) -> None:
     positive(t[key], f"train.{key}")
   choice(config.adapter.kind, ("none", "lora"), "adapter.kind")
   choice(t.remat, REMAT, "train.remat")
-  for key, size in (("train.batch_size", t.batch_size), ("eval.batch_size", config.eval.batch_size)):
+  for key, size in (
+    ("train.batch_size", t.batch_size),
+    ("eval.batch_size", config.eval.batch_size),
+  ):
     split = mesh.shape["data"] * mesh.shape["fsdp"]
     if size % split:
       raise InputError(
@@ -142,7 +155,9 @@ def _check(config: ConfigDict, mesh) -> None:
 def _plan(config: ConfigDict, epoch: float, length: int) -> tuple[Plan, int]:
   """(the plan, warmup updates) from durations and the number of updates in an epoch."""
   tokens = config.train.batch_size * config.train.accumulate * length
-  steps = lambda value, key, total=None: Duration.parse(value, key).steps(epoch=epoch, tokens=tokens, total=total)
+  steps = lambda value, key, total=None: Duration.parse(value, key).steps(
+    epoch=epoch, tokens=tokens, total=total
+  )
   total = positive(steps(config.train.duration, "train.duration"), "train.duration")
   plan = Plan(
     total=total,
@@ -188,7 +203,11 @@ def _validation(config: ConfigDict, opened: Opened, decoder: Decoder, data, mesh
   bins = loader.bins(rows, data.max_length, config.data.pack)
   size = config.eval.batch_size or config.train.batch_size
   score = make_evaluator(
-    opened.checkpoint.config, decoder.dtype, attention=decoder.attention, partition="mesh", mesh=mesh
+    opened.checkpoint.config,
+    decoder.dtype,
+    attention=decoder.attention,
+    partition="mesh",
+    mesh=mesh,
   )
   return lambda variables: score(variables, loader.fixed_batches(rows, bins, size, data.max_length))
 

@@ -21,7 +21,9 @@ SHOWN = 24  # prompts in samples.md
 LEAD = 24  # tokens of a plain text that stand for its prompt
 
 
-def finish(config, workdir: Path, opened: Opened, data, outcome, stopping, mesh, initial) -> dict[str, dict]:
+def finish(
+  config, workdir: Path, opened: Opened, data, outcome, stopping, mesh, initial
+) -> dict[str, dict]:
   """Writes final/, best/, samples.md, evaluation.json and loss.png; prints and returns {"base": ..., "tuned": ...}.
 
   initial: fn() -> the trainable collections as they were before the first update, for the case that no evaluation
@@ -38,7 +40,9 @@ def finish(config, workdir: Path, opened: Opened, data, outcome, stopping, mesh,
     variables = frozen | (initial() if best == 0 else restore_trainable(where, best, mine))
   write_model(workdir / run_folder.BEST, variables, config, opened, data.template)
   if best == 0:
-    say("No evaluation was better than the base's: best/ is the base itself. Try another optim.learning_rate.")
+    say(
+      "No evaluation was better than the base's: best/ is the base itself. Try another optim.learning_rate."
+    )
 
   scores = validation_scores(workdir, best)
   prompts = validation_prompts(data, opened.tokenizer, config.eval.samples)
@@ -46,12 +50,16 @@ def finish(config, workdir: Path, opened: Opened, data, outcome, stopping, mesh,
     for name, some in write_samples(config, workdir, opened, variables, prompts, mesh).items():
       scores[name] = scores.get(name, {}) | some
   if jax.process_index() == 0:
-    storage.write_text(workdir / "evaluation.json", json.dumps({"best_step": best} | scores, indent=2) + "\n")
+    storage.write_text(
+      workdir / "evaluation.json", json.dumps({"best_step": best} | scores, indent=2) + "\n"
+    )
     plots.save_loss(workdir)
     unfinished.replace(final)
     if scores:
       report.show(report.scores_table(scores, f"validation, before and after (best: step {best})"))
-    say(f"The tuned model: {workdir / run_folder.BEST}   samples: {workdir / 'samples.md'}   {workdir / 'loss.png'}")
+    say(
+      f"The tuned model: {workdir / run_folder.BEST}   samples: {workdir / 'samples.md'}   {workdir / 'loss.png'}"
+    )
   return scores
 
 
@@ -60,13 +68,25 @@ def write_model(folder: Path, variables, config, opened: Opened, template) -> No
   checkpoint = opened.checkpoint
   if "lora" in variables:
     base = config.model.source
-    base = str(checkpoint.folder.resolve()) if checkpoint.folder.is_dir() and "/" not in base else base
+    base = (
+      str(checkpoint.folder.resolve()) if checkpoint.folder.is_dir() and "/" not in base else base
+    )
     lora.write(
-      folder, variables, checkpoint.config, checkpoint.table, base=base, dropout=config.adapter.dropout
+      folder,
+      variables,
+      checkpoint.config,
+      checkpoint.table,
+      base=base,
+      dropout=config.adapter.dropout,
     )
   else:
     export.write(
-      folder, variables, checkpoint.config, checkpoint.table, checkpoint.hf_config, source=checkpoint.folder
+      folder,
+      variables,
+      checkpoint.config,
+      checkpoint.table,
+      checkpoint.hf_config,
+      source=checkpoint.folder,
     )
   if opened.tokenizer is not None:
     if template is not None:
@@ -77,7 +97,9 @@ def write_model(folder: Path, variables, config, opened: Opened, template) -> No
 def validation_scores(workdir: Path, best: int) -> dict[str, dict[str, float]]:
   """{"base": step 0's validation metrics, "tuned": the best step's}, from metrics.jsonl."""
   lines = {m["step"]: m for m in read(workdir / METRICS) if "validation/loss" in m}
-  pick = lambda m: {k.removeprefix("validation/"): v for k, v in m.items() if k.startswith("validation/")}
+  pick = lambda m: {
+    k.removeprefix("validation/"): v for k, v in m.items() if k.startswith("validation/")
+  }
   return {name: pick(lines[step]) for name, step in (("base", 0), ("tuned", best)) if step in lines}
 
 
@@ -97,7 +119,11 @@ def validation_prompts(data, tokenizer, limit: int) -> list[dict[str, Any]]:
         if len(found) == limit:
           continue
         ids = data.template.render_prompt(prompt)
-        entry = found[key] = {"prompt": data.template.render_text(prompt), "ids": ids, "references": []}
+        entry = found[key] = {
+          "prompt": data.template.render_text(prompt),
+          "ids": ids,
+          "references": [],
+        }
       entry["references"].append(reference)
     return list(found.values())
   for i in range(min(limit, len(rows))):
@@ -106,11 +132,17 @@ def validation_prompts(data, tokenizer, limit: int) -> list[dict[str, Any]]:
     lead = lead if lead > 1 else min(LEAD, len(ids) // 2)
     text = lambda part: tokenizer.decode(part, skip_special_tokens=True)
     if lead:
-      found[i] = {"prompt": text(ids[:lead]), "ids": ids[:lead].tolist(), "references": [text(ids[lead:])]}
+      found[i] = {
+        "prompt": text(ids[:lead]),
+        "ids": ids[:lead].tolist(),
+        "references": [text(ids[lead:])],
+      }
   return list(found.values())
 
 
-def write_samples(config, workdir, opened: Opened, variables, prompts, mesh) -> dict[str, dict[str, float]]:
+def write_samples(
+  config, workdir, opened: Opened, variables, prompts, mesh
+) -> dict[str, dict[str, float]]:
   """Generates greedily with the base and the tuned model, writes samples.md, returns both models' text metrics."""
   checkpoint, m, e = opened.checkpoint, config.model, config.eval
   say(f"Writing for {len(prompts)} validation prompts, with the base and with the tuned model ...")
@@ -120,7 +152,9 @@ def write_samples(config, workdir, opened: Opened, variables, prompts, mesh) -> 
     if name == "base":
       frozen = variables.get("params") if "lora" in variables else None
       del variables
-      variables = {"params": frozen} if frozen else read_weights(checkpoint, dtype_of(m.dtype), mesh)
+      variables = (
+        {"params": frozen} if frozen else read_weights(checkpoint, dtype_of(m.dtype), mesh)
+      )
     generator = Generator(
       checkpoint.config, variables, opened.tokenizer, dtype=dtype, stop_ids=opened.stops, mesh=mesh
     )
@@ -130,7 +164,8 @@ def write_samples(config, workdir, opened: Opened, variables, prompts, mesh) -> 
       max_new_tokens=max(1, min(e.max_new_tokens, room)),
     )  # fmt: skip
   shown = [
-    p | {"base": b, "tuned": t} for p, b, t in zip(prompts, texts["base"], texts["tuned"], strict=True)
+    p | {"base": b, "tuned": t}
+    for p, b, t in zip(prompts, texts["base"], texts["tuned"], strict=True)
   ]
   if jax.process_index() == 0:
     storage.write_text(workdir / "samples.md", samples_md(shown[:SHOWN]))

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 class LanguageModel:
   """A decoder with its tokenizer, as `load` returns it.
 
-  config: the decoder's flags and sizes. variables: {"params": ...}, with {"lora", "lora_scale"} beside it for an
-  adapter; layers stacked along a leading axis. tokenizer: the checkpoint's own, or None. checkpoint: the base's folder
-  and its table of weights. hf_config: its config.json. dtype: of parameters and computation.
+  config: the decoder's flags and sizes. variables: {"params": ...}, with {"lora", "lora_scale"}
+  beside it for an adapter; layers stacked along a leading axis. tokenizer: the checkpoint's own, or
+  None. checkpoint: the base's folder and its table of weights. hf_config: its config.json. dtype:
+  of parameters and computation.
   """
 
   def __init__(
@@ -60,7 +61,8 @@ class LanguageModel:
 
   @cached_property
   def generator(self) -> Generator:
-    """The engine behind `generate`; it holds a second, unstacked copy of the weights, made on first use."""
+    """The engine behind `generate`; it holds a second, unstacked copy of the weights, made on first
+    use."""
     return Generator(
       self.config,
       self.variables,
@@ -73,8 +75,9 @@ class LanguageModel:
   def logits(self, tokens_BT, segments_BT=None) -> jax.Array:
     """float32 [B, T, V] for ids [B, T] (arrays or lists of equal length).
 
-    segments_BT: 1, 2, ... for the documents of a row, 0 for padding (default: one document, no padding). A token sees
-    its own document up to itself, and positions restart where a document starts.
+    segments_BT: 1, 2, ... for the documents of a row, 0 for padding (default: one document, no
+    padding). A token sees its own document up to itself, and positions restart where a document
+    starts.
     """
     tokens_BT = _matrix(tokens_BT, "tokens")
     segments_BT = (
@@ -109,10 +112,12 @@ class LanguageModel:
     stop: str | Sequence[str] = (),
     batch_size: int = 32,
   ) -> list[str]:
-    """The completions alone, one for each prompt (a text as it is, or a list of ids); "" starts from BOS.
+    """The completions alone, one for each prompt (a text as it is, or a list of ids); "" starts
+    from BOS.
 
-    temperature 0 is greedy. See `Sampling` and `Generator.generate`, which also gives ids and how each one ended. A model
-    without a tokenizer raises an InputError: use `model.generator.generate(lists_of_ids)`, whose completions have ids.
+    temperature 0 is greedy. See `Sampling` and `Generator.generate`, which also gives ids and how
+    each one ended. A model without a tokenizer raises an InputError: use
+    `model.generator.generate(lists_of_ids)`, whose completions have ids.
     """
     prompts = [prompts] if isinstance(prompts, str) else prompts
     self._need_tokenizer("generate")
@@ -127,8 +132,9 @@ class LanguageModel:
     return [completion.text for completion in out]
 
   def render(self, messages: Messages | str) -> list[int]:
-    """The ids to generate an answer from: messages ({"role", "content"}) or one user's text, through the chat template
-    that the model was trained with (for a base model without one: the text and a newline)."""
+    """The ids to generate an answer from: messages ({"role", "content"}) or one user's text,
+    through the chat template that the model was trained with (for a base model without one: the
+    text and a newline)."""
     self._need_tokenizer("render")
     return Template.choose(self.tokenizer, stops=self.stop_ids).render_prompt(messages)
 
@@ -138,7 +144,8 @@ class LanguageModel:
     return self.generate([self.render(messages)], **kwargs)[0]
 
   def save(self, folder: str | Path) -> None:
-    """Writes a folder in Hugging Face format, tokenizer included; an adapter is merged into the weights."""
+    """Writes a folder in Hugging Face format, tokenizer included; an adapter is merged into the
+    weights."""
     variables = lora.merge(self.variables) if "lora" in self.variables else self.variables
     table, source = self.checkpoint.table, self.checkpoint.folder
     with storage.atomic_path(folder) as temporary:
@@ -149,8 +156,10 @@ class LanguageModel:
   def _need_tokenizer(self, what: str) -> None:
     if self.tokenizer is None:
       raise InputError(
-        f"{self.folder} has no tokenizer, and `{what}` gives text. Add tokenizer.json and tokenizer_config.json to the "
-        "folder, or work with ids: `model.generator.generate(lists_of_ids)` returns completions with `.ids`."
+        f"{self.folder} has no tokenizer, and `{what}` gives text. Add tokenizer.json and "
+        "tokenizer_config.json to the "
+        "folder, or work with ids: `model.generator.generate(lists_of_ids)` returns completions "
+        "with `.ids`."
       )
 
 
@@ -164,11 +173,13 @@ def load(
 ) -> LanguageModel:
   """Loads a model.
 
-  source: a folder in Hugging Face format, a hub id, "starter", or a PEFT adapter's folder, whose adapter_config.json
-  names the base. dtype: "float32" or "bfloat16", of parameters and computation. mesh: shard the weights over it
-  (parallel/rules.py). adapter: a PEFT adapter to put on the base. revision: of a hub id.
+  source: a folder in Hugging Face format, a hub id, "starter", or a PEFT adapter's folder, whose
+  adapter_config.json names the base. dtype: "float32" or "bfloat16", of parameters and computation.
+  mesh: shard the weights over it (parallel/rules.py). adapter: a PEFT adapter to put on the base.
+  revision: of a hub id.
 
-  Raises InputError: no such folder, a model that is not supported, weights that do not fit config.json, another dtype.
+  Raises InputError: no such folder, a model that is not supported, weights that do not fit
+  config.json, another dtype.
   """
   parameter_dtype = dtype_of(dtype, "dtype")
   folder = hf.resolve(str(source), revision)
@@ -176,7 +187,8 @@ def load(
   if (folder / lora.SETTINGS).is_file() and not (folder / "config.json").is_file():
     if adapter is not None:
       raise InputError(
-        f"{folder} is an adapter itself: give its base as the source, with adapter={str(adapter)!r}."
+        f"{folder} is an adapter itself: give its base as the source, with "
+        f"adapter={str(adapter)!r}."
       )
     adapter, folder = folder, hf.resolve(base_of(folder))
   elif adapter is not None:
@@ -198,11 +210,13 @@ def load(
 
 
 def base_of(adapter: Path) -> str:
-  """The source of an adapter's base model: a path (relative ones also from the adapter's folder) or a hub id."""
+  """The source of an adapter's base model: a path (relative ones also from the adapter's folder) or
+  a hub id."""
   base = (lora.settings(adapter) or {}).get("base_model_name_or_path")
   if not base:
     raise InputError(
-      f"{adapter / lora.SETTINGS} names no base_model_name_or_path. Give the base as source, and adapter=..."
+      f"{adapter / lora.SETTINGS} names no base_model_name_or_path. Give the base as source, and "
+      "adapter=..."
     )
   beside = adapter / base
   return str(beside) if not Path(base).is_dir() and beside.is_dir() else base
@@ -229,7 +243,8 @@ def _matrix(ids, name: str) -> np.ndarray:
     matrix = np.zeros(0, object)
   if matrix.ndim != 2 or matrix.dtype.kind not in "iu":
     raise InputError(
-      f"{name} must be whole numbers [rows, length], all rows of one length, not {matrix.dtype} {matrix.shape}. Fill "
+      f"{name} must be whole numbers [rows, length], all rows of one length, not {matrix.dtype} "
+      f"{matrix.shape}. Fill "
       "shorter rows up and give segments, with 0 for the padding."
     )
   return matrix.astype(np.int32)

@@ -20,7 +20,15 @@ class MetricsLog:
   start: the step a resumed run goes on from; lines after it, written before the crash, are dropped.
   """
 
-  def __init__(self, workdir: str | Path, *, start: int = 0, tensorboard: bool = True, wandb: str = "", config=None):
+  def __init__(
+    self,
+    workdir: str | Path,
+    *,
+    start: int = 0,
+    tensorboard: bool = True,
+    wandb: str = "",
+    config=None,
+  ):
     self._file = self._board = self._wandb = None
     if jax.process_index() != 0:
       return

@@ -20,7 +20,9 @@ def load(package: str, name: str) -> ModuleType:
   known = names(package)
   if name not in known:
     what = package.rsplit(".", 1)[-1]
-    raise InputError(f"{name!r} is not one of ftjax's {what}: {', '.join(known)}.{did_you_mean(name, known)}")
+    raise InputError(
+      f"{name!r} is not one of ftjax's {what}: {', '.join(known)}.{did_you_mean(name, known)}"
+    )
   return importlib.import_module(f"{package}.{name}")
 
 

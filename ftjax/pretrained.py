@@ -1,7 +1,6 @@
 """A source (folder, hub id, "starter", adapter or run) opened: the checkpoint, its tokenizer, where its weights go."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -31,7 +30,9 @@ def open_source(source: str, revision: str = "") -> Opened:
   checkpoint = hf.open_checkpoint(folder)
   tokenizer = load_tokenizer(folder)
   generation = hf.generation_config(folder)
-  return Opened(checkpoint, tokenizer, stop_ids(tokenizer, generation) if tokenizer is not None else ())
+  return Opened(
+    checkpoint, tokenizer, stop_ids(tokenizer, generation) if tokenizer is not None else ()
+  )
 
 
 def dtype_of(name: str, key: str = "model.dtype"):

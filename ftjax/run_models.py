@@ -21,7 +21,8 @@ def run_of(source: str) -> Path | None:
 
 
 def _is_run(folder: Path) -> bool:
-  """Whether a folder's config.json is a run's and not a model's; a run that has only begun counts."""
+  """Whether a folder's config.json is a run's and not a model's; a run that has only begun
+  counts."""
   return (folder / run_folder.CONFIG).is_file() and "model.source" in run_folder.read(folder)
 
 
@@ -34,7 +35,8 @@ def run_config(run: Path) -> ConfigDict:
 
 
 class RunModels:
-  """A run's checkpoints, `load`ed one at a time. The base is read once; an adapter's is shared by all."""
+  """A run's checkpoints, `load`ed one at a time. The base is read once; an adapter's is shared by
+  all."""
 
   def __init__(self, run: Path, mesh=None):
     config = run_config(run)
@@ -67,7 +69,8 @@ class RunModels:
     return self._readers[0].steps() if self._readers else []
 
   def load(self, step: int) -> LanguageModel:
-    """The model as it was after `step`. Raises FileNotFoundError where the run has deleted the checkpoint meanwhile."""
+    """The model as it was after `step`. Raises FileNotFoundError where the run has deleted the
+    checkpoint meanwhile."""
     try:
       variables = self._frozen | restore_trainable(self._folder, step, self._like)
     except Exception as e:  # What a reader meets in a folder that is being deleted can be anything.

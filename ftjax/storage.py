@@ -26,7 +26,9 @@ def expand(pattern: str) -> list[str]:
   else:
     paths = [root] if fs.isfile(root) else []
   if not paths:
-    raise InputError(f"No file at {pattern!r}. Check the path; relative paths start at {os.getcwd()}.")
+    raise InputError(
+      f"No file at {pattern!r}. Check the path; relative paths start at {os.getcwd()}."
+    )
   return [scheme + p.removeprefix(scheme) for p in paths]
 
 
@@ -51,7 +53,9 @@ def atomic_path(path: str | Path):
   _remove(temporary)
   try:
     yield temporary
-    if temporary.is_dir() and path.exists():  # A folder cannot replace a full one in a single rename.
+    if (
+      temporary.is_dir() and path.exists()
+    ):  # A folder cannot replace a full one in a single rename.
       old = path.parent / f".{path.name}.{os.getpid()}.old"
       _remove(old)
       path.rename(old)

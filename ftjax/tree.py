@@ -31,7 +31,9 @@ def unflatten(named: Mapping[str, Any]) -> dict:
 
 def map_named(fn: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
   """jax.tree.map, with each leaf's name as the first argument."""
-  return jax.tree_util.tree_map_with_path(lambda path, *leaves: fn(_name(path), *leaves), tree, *rest)
+  return jax.tree_util.tree_map_with_path(
+    lambda path, *leaves: fn(_name(path), *leaves), tree, *rest
+  )
 
 
 def match(name: str, table: Sequence[tuple[str, Any]]) -> Any:
@@ -42,7 +44,9 @@ def match(name: str, table: Sequence[tuple[str, Any]]) -> Any:
   hits = [(pattern, value) for pattern, value in table if re.fullmatch(pattern, name)]
   if len(hits) != 1:
     found = " and ".join(repr(p) for p, _ in hits) or "none"
-    raise ValueError(f"{name!r} must match exactly one pattern, but matches {found} of {[p for p, _ in table]}")
+    raise ValueError(
+      f"{name!r} must match exactly one pattern, but matches {found} of {[p for p, _ in table]}"
+    )
   return hits[0][1]
 
 
@@ -87,4 +91,6 @@ def diff(ours: Mapping[str, Any], theirs: Mapping[str, Any], names: tuple[str, s
 
 
 def _name(path) -> str:
-  return "/".join(str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in path)
+  return "/".join(
+    str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in path
+  )

@@ -26,9 +26,15 @@ def main() -> None:
   from ftjax.research import benchmark
 
   with tempfile.TemporaryDirectory() as scratch:
-    folder = Path(_MODEL.value) if _MODEL.value else benchmark.random_llama(Path(scratch) / "llama-56m")
+    folder = (
+      Path(_MODEL.value) if _MODEL.value else benchmark.random_llama(Path(scratch) / "llama-56m")
+    )
     options = dict(
-      mode=_MODE.value, dtype=_DTYPE.value, batch=_BATCH.value, length=_LENGTH.value, steps=_STEPS.value
+      mode=_MODE.value,
+      dtype=_DTYPE.value,
+      batch=_BATCH.value,
+      length=_LENGTH.value,
+      steps=_STEPS.value,
     )
     found = {"ftjax": benchmark.train_step_time(folder, **options)}
     if _AGAINST.value:

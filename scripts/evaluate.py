@@ -1,4 +1,4 @@
-"""Evaluates a model beside its base: python scripts/evaluate.py --config.source=runs/mine [--config.KEY=VALUE ...]
+"""Evaluates a model beside its base: python scripts/evaluate.py --config.source=runs/mine
 
 Every key: configs/evaluate.py.
 """

@@ -1,7 +1,7 @@
-"""Writes text: python scripts/generate.py --model=runs/mine/best --prompt="The Old Mill is" [--prompt=...]
+"""Writes text: python scripts/generate.py --model=runs/mine/best --prompt="The Old Mill is"
 
-Without --prompt or --prompts it reads prompts, a line each, and streams the answers (Ctrl-D ends). --chat puts prompts
-through the chat template, as a model tuned on prompts and completions wants it; else they are continued as they are.
+Without --prompt or --prompts it reads prompts, a line each, and streams the answers (Ctrl-D ends).
+--chat puts prompts through the chat template, as a model tuned on prompts and completions wants it.
 """
 
 import sys

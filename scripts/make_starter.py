@@ -11,7 +11,9 @@ from ftjax import cli
 
 _CONFIG = cli.define_config("configs/starter.py")
 _WORKDIR = flags.DEFINE_string("workdir", "runs/starter", "Where the text and the run are kept.")
-_DOCUMENTS = flags.DEFINE_integer("documents", 64_000, "Documents to write and train on, about 97 tokens each.")
+_DOCUMENTS = flags.DEFINE_integer(
+  "documents", 64_000, "Documents to write and train on, about 97 tokens each."
+)
 _OUTPUT = flags.DEFINE_string("output", "ftjax/assets/starter", "Where the model goes.")
 
 
@@ -27,7 +29,9 @@ def main() -> int:
   config.data.train, config.data.validation = str(train), str(validation)
   result = finetune(config, workdir / "run")
   if result.reason not in ("done", "early"):
-    return cli.fail(f"{result.reason}: the same command goes on from step {result.step}.", cli.STOPPED)
+    return cli.fail(
+      f"{result.reason}: the same command goes on from step {result.step}.", cli.STOPPED
+    )
   build.publish(workdir / "run" / "best", Path(_OUTPUT.value))
   return 0
 

@@ -8,7 +8,9 @@ from absl import flags
 from ftjax import cli
 
 _CONFIG = cli.define_config("configs/sft.py")
-_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder; made if it is not there.", required=True)
+_WORKDIR = flags.DEFINE_string(
+  "workdir", None, "The run's folder; made if it is not there.", required=True
+)
 
 
 def main() -> int:

@@ -18,8 +18,9 @@ def tiny_checkpoint(
 ) -> Path:
   """Writes a random model of this model_type and returns its folder (no tokenizer in it).
 
-  Every weight, norms and biases included, gets normal noise, so that one left out or mixed up shows in the logits.
-  overrides: fields of config.json. bos, eos and pad are switched off unless an override sets them.
+  Every weight, norms and biases included, gets normal noise, so that one left out or mixed up shows
+  in the logits. overrides: fields of config.json. bos, eos and pad are switched off unless an
+  override sets them.
   """
   import torch
   import transformers

@@ -15,11 +15,12 @@ def follow(
   poll_seconds: float = 5.0,
   sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[tuple[int, dict[str, float]]]:
-  """Yields (step, metrics) for every checkpoint as it appears, and returns when the run is finished and none is left.
+  """Yields (step, metrics) for every checkpoint as it appears, and returns when the run is finished
+  and none is left.
 
-  list_steps: steps of whole checkpoints. load(step): variables; it may raise FileNotFoundError for a checkpoint that the
-  run has deleted meanwhile, which is then passed over. finished: whether the run will write no more. skip: steps that need
-  no evaluation (again).
+  list_steps: steps of whole checkpoints. load(step): variables; it may raise FileNotFoundError for
+  a checkpoint that the run has deleted meanwhile, which is then passed over. finished: whether the
+  run will write no more. skip: steps that need no evaluation (again).
   """
   seen = set(skip)
   while True:

@@ -3,9 +3,10 @@
 A metric is a module of `ftjax.evaluate.metrics` with `KIND`, `update(batch, outputs) -> sums` and
 `result(sums) -> {name: number}`; sums of several batches are added before the one call of `result`.
 
-KIND "tokens": update runs on the device, in pmap or over a mesh; batch is a Batch, outputs are Hidden, and sums a dict of
-float32 scalars. KIND "texts": update runs on the host, once for all prompts; batch is a list of each prompt's references,
-outputs are Completions, and sums are whatever result wants.
+KIND "tokens": update runs on the device, in pmap or over a mesh; batch is a Batch, outputs are
+Hidden, and sums a dict of float32 scalars. KIND "texts": update runs on the host, once for all
+prompts; batch is a list of each prompt's references, outputs are Completions, and sums are whatever
+result wants.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,8 @@ METRICS = "ftjax.evaluate.metrics"
 
 
 class Hidden(NamedTuple):
-  """A model's last hidden states [B, T, D], and the head that takes them to logits (decoder.head, decoder.logits)."""
+  """A model's last hidden states [B, T, D], and the head that takes them to logits (decoder.head,
+  decoder.logits)."""
 
   hidden: jax.Array
   kernel: jax.Array

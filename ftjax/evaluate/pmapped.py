@@ -1,7 +1,8 @@
 """The evaluation loop: every row counts once, whatever the batch size and the number of devices.
 
-On each device: hidden states of its rows -> each metric's sums -> psum. On the host: float64 sums over all batches, and
-one division at the end. Rows are filled up to what the devices divide with rows of weight 0.
+On each device: hidden states of its rows -> each metric's sums -> psum. On the host: float64 sums
+over all batches, and one division at the end. Rows are filled up to what the devices divide with
+rows of weight 0.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,18 +30,20 @@ Evaluator = Callable[[Any, Iterator[Batch]], dict[str, float]]
 def make_evaluator(
   config: ModelConfig,
   dtype=jnp.float32,
-  attention: str = "xla",
+  attention: str = "auto",
   partition: str = "pmap",
   mesh: Mesh | None = None,
   *,
   metrics: Sequence[str] = ("perplexity",),
   devices: Sequence[jax.Device] | None = None,
 ) -> Evaluator:
-  """fn(variables, batches [B, T]) -> {"loss", "perplexity", "accuracy", "tokens"} (and what other metrics give).
+  """fn(variables, batches [B, T]) -> {"loss", "perplexity", "accuracy", "tokens"} (and what other
+  metrics give).
 
-  partition "pmap": `jax.pmap` over this process's devices (or `devices`), parameters replicated. "mesh": parameters stay
-  where they are sharded over `mesh`, rows go over its data and fsdp axes. Both run the same function of a batch. Batches of
-  one shape compile once. Raises InputError when replicated parameters do not fit a device.
+  partition "pmap": `jax.pmap` over this process's devices (or `devices`), parameters replicated.
+  "mesh": parameters stay where they are sharded over `mesh`, rows go over its data and fsdp axes.
+  Both run the same function of a batch. Batches of one shape compile once. Raises InputError when
+  replicated parameters do not fit a device.
   """
   modules = load_metrics(metrics, "tokens")
   model = decoder.Decoder(config, jnp.dtype(dtype), attention)
@@ -72,7 +75,8 @@ def make_evaluator(
 
 
 def _pmapped(sums_of, devices):
-  """(score, put, rows): rows of a batch go to the devices in equal parts, each with all parameters."""
+  """(score, put, rows): rows of a batch go to the devices in equal parts, each with all
+  parameters."""
   mesh = Mesh(np.array(devices), ("device",))
   everywhere, split = NamedSharding(mesh, P()), NamedSharding(mesh, P("device"))
   step = lambda variables, batch: jax.lax.psum(sums_of(variables, batch), "device")
@@ -121,6 +125,8 @@ def _check_fits(needed: int, device: jax.Device) -> None:
   limit = stats.get("bytes_limit")
   if limit and needed > limit:
     raise InputError(
-      f"The parameters take {needed:,} bytes, and one {device.device_kind} has {limit:,}: they cannot be copied to every "
-      "device, as evaluate.partition='pmap' does. Use evaluate.partition='mesh', which splits them over the devices."
+      f"The parameters take {needed:,} bytes, and one {device.device_kind} has {limit:,}: they "
+      "cannot be copied to every "
+      "device, as evaluate.partition='pmap' does. Use evaluate.partition='mesh', which splits "
+      "them over the devices."
     )

@@ -26,8 +26,8 @@ def generate_and_score(
 ) -> tuple[dict[str, float], list[Completion]]:
   """(what the metrics say of all completions together, the completions in the prompts' order).
 
-  references: all that each prompt has. Greedy unless `sampling` says otherwise. Prompts run by length, which is faster;
-  neither that nor the batch size changes a result.
+  references: all that each prompt has. Greedy unless `sampling` says otherwise. Prompts run by
+  length, which is faster; neither that nor the batch size changes a result.
   """
   modules = load_metrics(metrics, "texts")
   if len(prompts) != len(references):
@@ -46,10 +46,12 @@ def samples_md(
   scores: Mapping[str, Mapping[str, float]] | None = None,
   title: str = "Samples",
 ) -> str:
-  """Markdown: a table a prompt, with its references, the base model's text and the tuned model's side by side.
+  """Markdown: a table a prompt, with its references, the base model's text and the tuned model's
+  side by side.
 
-  rows: {"prompt": str, "references": [str], "base": str | Completion | None, "tuned": the same}. A text that was cut at
-  the limit of tokens ends in a note. scores: {"base": {"bleu": ...}, "tuned": ...}, a table of its own at the top.
+  rows: {"prompt": str, "references": [str], "base": str | Completion | None, "tuned": the same}. A
+  text that was cut at the limit of tokens ends in a note. scores: {"base": {"bleu": ...}, "tuned":
+  ...}, a table of its own at the top.
   """
   models = [m for m in ("base", "tuned") if any(row.get(m) is not None for row in rows)]
   lines = [f"# {title}", ""]

@@ -1,13 +1,16 @@
-"""The device's half of generation: a prefill of left-padded prompts, then a loop of single tokens with a KV cache.
+"""The device's half of generation: a prefill of left-padded prompts, then a loop of single tokens
+with a KV cache.
 
-Three prompts of one batch, in 8 slots of cache ("." is padding, segment 0; lower case was prefilled, upper case decoded):
+Three prompts of one batch, in 8 slots of cache ("." is padding, segment 0; lower case was
+prefilled, upper case decoded):
 
     . . a b c | D E F        positions 0 0 0 1 2 | 3 4 5
     a b c d e | F G H                  0 1 2 3 4 | 5 6 7
     . . . . a | B C D                  0 0 0 0 0 | 1 2 3
 
-Left padding puts every row's next token into the same slot. Positions count from each row's own first token and padding
-is another segment (attention.visible), so a row's result depends neither on the padding nor on its neighbours.
+Left padding puts every row's next token into the same slot. Positions count from each row's own
+first token and padding is another segment (attention.visible), so a row's result depends neither on
+the padding nor on its neighbours.
 """
 
 import zlib
@@ -35,8 +38,9 @@ NONE = -1  # what a finished row writes
 class State(NamedTuple):
   """Between two tokens.
 
-  logits: float32 [B, V], of the token to choose next. position: int32 [B], its position. done: bool [B]. count: int32,
-  tokens chosen so far. seen: bool [B, V], ids in the prompt or the completion ([B, 0] without repetition penalty).
+  logits: float32 [B, V], of the token to choose next. position: int32 [B], its position. done: bool
+  [B]. count: int32, tokens chosen so far. seen: bool [B, V], ids in the prompt or the completion
+  ([B, 0] without repetition penalty).
   """
 
   cache: Cache
@@ -50,7 +54,8 @@ class State(NamedTuple):
 class Choice(NamedTuple):
   """What choosing a token needs beside its logits; the same throughout a generation.
 
-  keys: a key a row. stops: int32 [E], the ids that end a row. minimum: int32, tokens before which they may not come.
+  keys: a key a row. stops: int32 [E], the ids that end a row. minimum: int32, tokens before which
+  they may not come.
   """
 
   keys: jax.Array
@@ -69,7 +74,8 @@ class Program(NamedTuple):
 
 @partial(jax.jit, static_argnames=("program", "slots"))
 def prefill(variables, tokens_BT, segments_BT, program: Program, slots: int):
-  """(logits of every row's first new token, float32 [B, V]; a cache of `slots` slots with the prompts in it).
+  """(logits of every row's first new token, float32 [B, V]; a cache of `slots` slots with the
+  prompts in it).
 
   variables: of Decoder(scan=False). Prompts are left-padded: segment 1 for tokens, 0 for padding.
   """
@@ -80,8 +86,8 @@ def prefill(variables, tokens_BT, segments_BT, program: Program, slots: int):
 
 @partial(jax.jit, static_argnames=("program", "parts"), donate_argnames="state")
 def decode(variables, state: State, limit, choice: Choice, program: Program, parts: Parts):
-  """Up to `limit` (int32, at most CHUNK) tokens more: (int32 [B, CHUNK], state). Finished rows, and the columns after
-  the limit, hold NONE.
+  """Up to `limit` (int32, at most CHUNK) tokens more: (int32 [B, CHUNK], state). Finished rows, and
+  the columns after the limit, hold NONE.
 
   Stops early when all rows are done. The state is donated: the cache is written in place.
   """
@@ -112,7 +118,8 @@ def decode(variables, state: State, limit, choice: Choice, program: Program, par
 
 def _forward(variables, tokens_BT, positions_BT, segments_BT, cache, program: Program):
   config, dtype, attention = program
-  # Unrolled, not scanned: a scan would slice every layer's weights and cache out of a stack at every token.
+  # Unrolled, not scanned: a scan would slice every layer's weights and cache out of a stack at
+  # every token.
   model = decoder.Decoder(config, dtype, attention, scan=False)
   hidden_BTD, cache = model.apply(variables, tokens_BT, positions_BT, segments_BT, cache)
   kernel, bias = decoder.head(variables, config)
@@ -132,15 +139,16 @@ def _choose(state: State, choice: Choice, parts: Parts) -> jax.Array:
 
 @partial(jax.jit, static_argnames=("layers", "dtype"))
 def prepare(variables, layers: int, dtype):
-  """The variables of Decoder(scan=False), each in the dtype that it is used in: norms and positions as they are, since
-  they are used in float32."""
+  """The variables of Decoder(scan=False), each in the dtype that it is used in: norms and positions
+  as they are, since they are used in float32."""
   keep = lambda name: "norm/" in name or name.endswith("embed/positions")
   cast = lambda name, x: x if keep(name) else x.astype(dtype)
   return decoder.unstack(tree.map_named(cast, variables), layers)
 
 
 def bucket(n: int, smallest: int = 16) -> int:
-  """n rounded up to 16, 32, 48, 64, 96, 128, 192, ...: two sizes an octave, so that few shapes are compiled."""
+  """n rounded up to 16, 32, 48, 64, 96, 128, 192, ...: two sizes an octave, so that few shapes are
+  compiled."""
   size = smallest
   while size < n:
     size = size * 3 // 2 if size & (size - 1) == 0 and size > smallest else 1 << size.bit_length()
@@ -156,7 +164,8 @@ def seen_ids(prompts: list[list[int]], rows: int, V: int) -> np.ndarray:
 
 
 def pad_left(prompts: list[list[int]], rows: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-  """(tokens, segments), int32 [rows, length]: prompts at the right end, segment 1; everything else 0."""
+  """(tokens, segments), int32 [rows, length]: prompts at the right end, segment 1; everything else
+  0."""
   tokens, segments = np.zeros((2, rows, length), np.int32)
   for r, ids in enumerate(prompts):
     tokens[r, length - len(ids) :] = ids
@@ -165,9 +174,11 @@ def pad_left(prompts: list[list[int]], rows: int, length: int) -> tuple[np.ndarr
 
 
 def names(prompts: list[list[int]]) -> list[tuple[int, int]]:
-  """What the random numbers of each prompt come from beside the seed: the prompt itself, and how often it came before.
+  """What the random numbers of each prompt come from beside the seed: the prompt itself, and how
+  often it came before.
 
-  So a prompt's samples depend neither on its place in the list nor on its neighbours, and a prompt given twice gets two.
+  So a prompt's samples depend neither on its place in the list nor on its neighbours, and a prompt
+  given twice gets two.
   """
   before: Counter = Counter()
   out = []

@@ -23,12 +23,12 @@ Prompt = str | Sequence[int]
 
 
 class Generator:
-  """Generates with one model. Programs are compiled once for each size of batch, prompt and cache, and shared between
-  generators of the same ModelConfig.
+  """Generates with one model. Programs are compiled once for each size of batch, prompt and cache,
+  and shared between generators of the same ModelConfig.
 
-  config, variables: of a stacked Decoder ({"params": ..., and "lora", "lora_scale" for an adapter}). tokenizer: None
-  for a model that takes and gives ids alone. dtype: of the computation and the cache. stop_ids: ids that end a text.
-  mesh: where the variables are sharded.
+  config, variables: of a stacked Decoder ({"params": ..., and "lora", "lora_scale" for an
+  adapter}). tokenizer: None for a model that takes and gives ids alone. dtype: of the computation
+  and the cache. stop_ids: ids that end a text. mesh: where the variables are sharded.
   """
 
   def __init__(
@@ -39,7 +39,7 @@ class Generator:
     *,
     dtype=jnp.float32,
     stop_ids: Sequence[int] = (),
-    attention: str = "xla",
+    attention: str = "auto",
     mesh: Mesh | None = None,
   ):
     self.config, self.tokenizer = config, tokenizer
@@ -64,9 +64,10 @@ class Generator:
   ) -> list[Completion]:
     """One completion for each prompt (a text, or a list of ids taken as they are), in order.
 
-    Prompts run by length, `batch_size` at a time; a result depends on neither. seed: with one seed a prompt gets the
-    same sample anywhere, and its second occurrence in the list another one. Raises InputError for prompts that do not
-    fit the context together with max_new_tokens, for texts or stop strings without a tokenizer, and for empty ids.
+    Prompts run by length, `batch_size` at a time; a result depends on neither. seed: with one seed
+    a prompt gets the same sample anywhere, and its second occurrence in the list another one.
+    Raises InputError for prompts that do not fit the context together with max_new_tokens, for
+    texts or stop strings without a tokenizer, and for empty ids.
     """
     limits = self._limits(max_new_tokens, min_new_tokens, stop)
     if not isinstance(batch_size, int) or batch_size < 1:
@@ -102,10 +103,11 @@ class Generator:
     stop: str | Sequence[str] = (),
     every: int = 1,
   ) -> Iterator[str]:
-    """The text of one completion as it grows, `every` so many tokens; the pieces together are `generate`'s text.
+    """The text of one completion as it grows, `every` so many tokens; the pieces together are
+    `generate`'s text.
 
-    Characters whose bytes are not complete, and what may become a stop string, are held back. Errors as in `generate`,
-    raised at once.
+    Characters whose bytes are not complete, and what may become a stop string, are held back.
+    Errors as in `generate`, raised at once.
     """
     limits = self._limits(max_new_tokens, min_new_tokens, stop)
     self._need_tokenizer("stream")
@@ -131,7 +133,8 @@ class Generator:
       raise InputError(f"max_new_tokens={max_new_tokens!r} must be a whole number of at least 1.")
     if not isinstance(min_new_tokens, int) or not 0 <= min_new_tokens <= max_new_tokens:
       raise InputError(
-        f"min_new_tokens={min_new_tokens!r} must be a whole number from 0 to max_new_tokens={max_new_tokens}."
+        f"min_new_tokens={min_new_tokens!r} must be a whole number from 0 to "
+        f"max_new_tokens={max_new_tokens}."
       )
     stops = check_stops(stop)
     if stops:
@@ -141,7 +144,8 @@ class Generator:
   def _need_tokenizer(self, what: str) -> None:
     if self.tokenizer is None:
       raise InputError(
-        f"The model folder has no tokenizer, and {what} needs one. Give lists of token ids, or add tokenizer.json and "
+        f"The model folder has no tokenizer, and {what} needs one. Give lists of token ids, or "
+        "add tokenizer.json and "
         "tokenizer_config.json to the folder."
       )
 
@@ -161,8 +165,10 @@ class Generator:
       )
     if len(ids) + new > self.config.max_length:
       raise InputError(
-        f"Prompt {i} has {len(ids)} tokens, and with max_new_tokens={new} that makes {len(ids) + new}: more than the "
-        f"model's context of {self.config.max_length}. Shorten the prompt to {max(0, self.config.max_length - new)} "
+        f"Prompt {i} has {len(ids)} tokens, and with max_new_tokens={new} that makes "
+        f"{len(ids) + new}: more than the "
+        f"model's context of {self.config.max_length}. Shorten the prompt to "
+        f"{max(0, self.config.max_length - new)} "
         "tokens, or lower max_new_tokens."
       )
     return ids

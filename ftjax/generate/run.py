@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class Completion:
   """What followed a prompt.
 
-  text: without special tokens, and without the stop string that ended it; "" where there is no tokenizer. ids: all new
-  ids, the stop id or those of the stop string included. reason: "stop" if it ended by itself, "length" if it was cut.
+  text: without special tokens, and without the stop string that ended it; "" where there is no
+  tokenizer. ids: all new ids, the stop id or those of the stop string included. reason: "stop" if
+  it ended by itself, "length" if it was cut.
   """
 
   text: str
@@ -38,7 +39,8 @@ class Completion:
 
 
 class Limits(NamedTuple):
-  """When a completion ends: after `most` tokens, or by a stop id after at least `least`, or by a stop string."""
+  """When a completion ends: after `most` tokens, or by a stop id after at least `least`, or by a
+  stop string."""
 
   most: int
   least: int
@@ -72,8 +74,8 @@ class Run:
     keys: jax.Array,
     slots: int,
   ):
-    """Prefills. keys: a key a row; rows without a prompt only fill up the batch. slots: at least what the longest
-    prompt's bucket and limits.most take together."""
+    """Prefills. keys: a key a row; rows without a prompt only fill up the batch. slots: at least
+    what the longest prompt's bucket and limits.most take together."""
     self._model, self._limits, self._parts = model, limits, sampling.parts
     self._ids: list[list[int]] = [[] for _ in prompts]
     tok = model.tokenizer

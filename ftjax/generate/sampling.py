@@ -1,7 +1,7 @@
 """From logits to the next token: greedy, temperature, top-k, top-p, repetition penalty.
 
-Nothing here sorts the vocabulary (a sort costs more than the model): top-p finds its threshold by bisection, and a
-token is drawn through two levels of partial sums with one random number a row.
+Nothing here sorts the vocabulary (a sort costs more than the model): top-p finds its threshold by
+bisection, and a token is drawn through two levels of partial sums with one random number a row.
 """
 
 from dataclasses import dataclass
@@ -28,11 +28,12 @@ class Dials(NamedTuple):
 class Sampling:
   """How the next token is chosen. Frozen and hashable.
 
-  temperature: 0 takes the most likely token (greedy); above, logits are divided by it. top_k: only the k most likely
-  tokens; 0 = off. top_p: only the smallest set of most likely tokens whose mass is at least p (Holtzman et al. 2020);
-  1 = off. repetition_penalty: logits of tokens that the prompt or the completion already has are divided by it where
-  positive and multiplied where negative (Keskar et al. 2019); 1 = off. Order and meaning are those of transformers:
-  penalty, temperature, top-k, top-p.
+  temperature: 0 takes the most likely token (greedy); above, logits are divided by it. top_k: only
+  the k most likely tokens; 0 = off. top_p: only the smallest set of most likely tokens whose mass
+  is at least p (Holtzman et al. 2020); 1 = off. repetition_penalty: logits of tokens that the
+  prompt or the completion already has are divided by it where positive and multiplied where
+  negative (Keskar et al. 2019); 1 = off. Order and meaning are those of transformers: penalty,
+  temperature, top-k, top-p.
   """
 
   temperature: float = 0.0
@@ -98,7 +99,8 @@ def penalize(logits_BV: jax.Array, seen_BV: jax.Array, penalty: jax.Array) -> ja
 
 
 def warp(logits_BV: jax.Array, parts: Parts, dials: Dials) -> jax.Array:
-  """Logits after temperature, top-k and top-p; what is cut off is -inf. Tokens tied at the threshold all stay."""
+  """Logits after temperature, top-k and top-p; what is cut off is -inf. Tokens tied at the
+  threshold all stay."""
   logits_BV = logits_BV / dials.temperature
   V = logits_BV.shape[-1]
   if 0 < parts.top_k < V:
@@ -118,10 +120,11 @@ def warp(logits_BV: jax.Array, parts: Parts, dials: Dials) -> jax.Array:
 
 
 def nucleus(p_BV: jax.Array, mass: jax.Array) -> jax.Array:
-  """[B]: the largest threshold t such that the probabilities that are >= t add up to `mass` or more.
+  """[B]: the largest threshold t such that the probabilities that are >= t add up to `mass` or
+  more.
 
-  Bisection on the bits of a float32, whose order is that of the (positive) numbers: exact after 31 halvings, each
-  of which reads the row once. (The idea is that of t5x/binary_search.py.)
+  Bisection on the bits of a float32, whose order is that of the (positive) numbers: exact after 31
+  halvings, each of which reads the row once. (The idea is that of t5x/binary_search.py.)
   """
   number = lambda bits: jax.lax.bitcast_convert_type(bits, jnp.float32)
 
@@ -138,8 +141,9 @@ def nucleus(p_BV: jax.Array, mass: jax.Array) -> jax.Array:
 def draw(keys_B: jax.Array, logits_BV: jax.Array) -> jax.Array:
   """int32 [B]: one token a row, drawn from softmax(logits) with the row's own key.
 
-  One uniform number looks up the inverse of the cumulative distribution, first among blocks of tokens, then within
-  the block: cumulative sums over the whole vocabulary, or a random number for every token, take longer than the model.
+  One uniform number looks up the inverse of the cumulative distribution, first among blocks of
+  tokens, then within the block: cumulative sums over the whole vocabulary, or a random number for
+  every token, take longer than the model.
   """
   B, V = logits_BV.shape
   p_BV = jnp.exp(logits_BV - logits_BV.max(-1, keepdims=True))
@@ -155,7 +159,8 @@ def draw(keys_B: jax.Array, logits_BV: jax.Array) -> jax.Array:
 
 
 def _first_above(sums_Bn, mass_Bn, target_B) -> jax.Array:
-  """The first n that has mass and whose sum is above the target; rounding may leave none: then the last with mass."""
+  """The first n that has mass and whose sum is above the target; rounding may leave none: then the
+  last with mass."""
   n = jnp.arange(sums_Bn.shape[1], dtype=jnp.int32)[None]
   has = mass_Bn > 0
   last_B = jnp.where(has, n, 0).max(-1)
@@ -165,7 +170,8 @@ def _first_above(sums_Bn, mass_Bn, target_B) -> jax.Array:
 
 
 def best(logits_BV: jax.Array) -> jax.Array:
-  """int32 [B]: argmax, the first of equals. (As two plain reductions: XLA's own argmax is several times slower on CPU.)"""
+  """int32 [B]: argmax, the first of equals. (As two plain reductions: XLA's own argmax is several
+  times slower on CPU.)"""
   V = logits_BV.shape[1]
   ids = jnp.arange(V, dtype=jnp.int32)[None]
   first_B = jnp.where(logits_BV == logits_BV.max(-1, keepdims=True), ids, V).min(-1)
@@ -174,5 +180,6 @@ def best(logits_BV: jax.Array) -> jax.Array:
 
 @partial(jax.jit, static_argnames="parts")
 def choose(logits_BV, keys_B, parts: Parts, dials: Dials) -> jax.Array:
-  """int32 [B]: the next token of every row, from float32 logits (already penalised) and a key a row."""
+  """int32 [B]: the next token of every row, from float32 logits (already penalised) and a key a
+  row."""
   return best(logits_BV) if parts.greedy else draw(keys_B, warp(logits_BV, parts, dials))

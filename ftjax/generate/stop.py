@@ -14,7 +14,8 @@ _BROKEN = "\ufffd"  # what a character decodes to whose bytes are not all there 
 
 
 def check_stops(stop: str | Sequence[str]) -> tuple[str, ...]:
-  """Stop strings as a tuple; an InputError for an empty one, which would stop before anything is written."""
+  """Stop strings as a tuple; an InputError for an empty one, which would stop before anything is
+  written."""
   stops = (stop,) if isinstance(stop, str) else tuple(stop)
   if bad := [s for s in stops if not isinstance(s, str) or not s]:
     raise InputError(
@@ -29,8 +30,8 @@ def find_stop(text: str, stops: Sequence[str]) -> int | None:
 
 
 def settled(text: str, stops: Sequence[str]) -> int:
-  """How many characters of a growing text are certain: without a broken last character, and without an end that may
-  turn out to be the beginning of a stop string."""
+  """How many characters of a growing text are certain: without a broken last character, and without
+  an end that may turn out to be the beginning of a stop string."""
   n = len(text.rstrip(_BROKEN))
   for stop in stops:
     for k in range(min(len(stop) - 1, n), 0, -1):
@@ -43,8 +44,8 @@ def settled(text: str, stops: Sequence[str]) -> int:
 class Text:
   """The text of a completion: what decoding prompt + completion has beyond decoding the prompt.
 
-  So a space at the seam survives (sentencepiece drops the space before the first word it decodes). Special tokens are
-  left out.
+  So a space at the seam survives (sentencepiece drops the space before the first word it decodes).
+  Special tokens are left out.
   """
 
   def __init__(self, tokenizer: PreTrainedTokenizerBase, prompt: Sequence[int]):
@@ -58,7 +59,8 @@ class Text:
     return text[len(self._head) :] if text.startswith(self._head) else self._tokenizer.decode(ids)
 
   def stopped(self, ids: Sequence[int], stops: Sequence[str]) -> tuple[int, int] | None:
-    """(how many of the ids it takes to complete the first stop string, where in the text it begins), or None."""
+    """(how many of the ids it takes to complete the first stop string, where in the text it
+    begins), or None."""
     if not stops or find_stop(self(ids), stops) is None:
       return None
     low, high = 1, len(ids)  # The fewest ids that have a stop string: more ids never take one away.

@@ -7,8 +7,6 @@ that come after a block of queries are never looked at. Two to three times as fa
 on two cores, and its memory grows with T, not T * T.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 
@@ -41,7 +39,9 @@ def _blocks(T: int, S: int):
 
 
 def _dot(a, b, axis_a: int, axis_b: int):
-  return jax.lax.dot_general(a, b, (((axis_a,), (axis_b,)), ((), ())), preferred_element_type=jnp.float32)
+  return jax.lax.dot_general(
+    a, b, (((axis_a,), (axis_b,)), ((), ())), preferred_element_type=jnp.float32
+  )
 
 
 def _scores(q_GTH, k_SH, rows, keys, view):
@@ -49,7 +49,9 @@ def _scores(q_GTH, k_SH, rows, keys, view):
   q_segments, q_positions, k_segments, k_positions = view
   G, _, H = q_GTH.shape
   q = q_GTH[:, rows].reshape(-1, H) * jnp.asarray(H**-0.5, q_GTH.dtype)
-  mask = (q_segments[rows, None] == k_segments[None, keys]) & (q_positions[rows, None] >= k_positions[None, keys])
+  mask = (q_segments[rows, None] == k_segments[None, keys]) & (
+    q_positions[rows, None] >= k_positions[None, keys]
+  )
   return q, _dot(q, k_SH[keys], 1, 1).reshape(G, *mask.shape), mask[None]
 
 

@@ -47,7 +47,9 @@ def random_llama(folder: Path) -> Path:
   return folder
 
 
-def train_step_time(folder: Path, *, mode: str, dtype: str, batch: int, length: int, steps: int) -> dict:
+def train_step_time(
+  folder: Path, *, mode: str, dtype: str, batch: int, length: int, steps: int
+) -> dict:
   """Median seconds of a training step over full rows of random tokens, after two that do not count."""
   began = time.perf_counter()
   checkpoint = hf.open_checkpoint(folder)
@@ -65,7 +67,9 @@ def train_step_time(folder: Path, *, mode: str, dtype: str, batch: int, length: 
   places = shard_state(trainable, frozen, tx, place, mesh)
   state = init_state(trainable, frozen, tx, 0, places)
   del trainable, frozen, base
-  step = compile_step(mesh, places, make_loss(decoder.Decoder(config, dtype=jnp.dtype(dtype))), tx, schedule)
+  step = compile_step(
+    mesh, places, make_loss(decoder.Decoder(config, dtype=jnp.dtype(dtype))), tx, schedule
+  )
   rows = put(random_batch(config.V, batch, length), batch_sharding(mesh))
   compiling = time.perf_counter()
   compiled = step.compile(state, rows)
@@ -105,11 +109,14 @@ def model_flops(config, batch: int, length: int, mode: str) -> float:
   """FLOPs of one step that the mathematics needs: 6 a parameter and token (4 where the base is frozen, whose
   gradients are not formed), and causal attention at half of its square."""
   matrices = config.L * (
-    config.D * config.H * (2 * config.N + 2 * config.K) + config.D * config.F * (3 if config.gated else 2)
+    config.D * config.H * (2 * config.N + 2 * config.K)
+    + config.D * config.F * (3 if config.gated else 2)
   )
   per_token = matrices + config.D * config.V
   passes = 3 if mode == "full" else 2
-  attention = 2 * config.L * config.N * config.H * length  # scores and values: 2 * 2 * T * N * H, halved
+  attention = (
+    2 * config.L * config.N * config.H * length
+  )  # scores and values: 2 * 2 * T * N * H, halved
   return 2.0 * passes * per_token * batch * length + 3.0 * attention * batch * length
 
 
@@ -126,12 +133,16 @@ def gemm_peak(dtype, size: int = 2048) -> float:
   return 2 * size**3 / best
 
 
-def trl_step_time(folder: Path, *, mode: str, dtype: str, batch: int, length: int, steps: int) -> dict:
+def trl_step_time(
+  folder: Path, *, mode: str, dtype: str, batch: int, length: int, steps: int
+) -> dict:
   """The same step by TRL, in a process of its own with glibc's allocator tuned in its favour."""
   options = dict(mode=mode, dtype=dtype, batch=batch, length=length, steps=steps)
   command = [sys.executable, "-m", "ftjax.research.benchmark_trl", str(folder), json.dumps(options)]
   env = os.environ | TUNED_MALLOC
   done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
   if done.returncode:
-    raise InputError(f"TRL did not run (pip install -e '.[bench]'): {done.stderr.strip().splitlines()[-1]}")
+    raise InputError(
+      f"TRL did not run (pip install -e '.[bench]'): {done.stderr.strip().splitlines()[-1]}"
+    )
   return json.loads(done.stdout.strip().splitlines()[-1])

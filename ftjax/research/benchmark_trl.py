@@ -21,7 +21,9 @@ def main(folder: str, mode: str, dtype: str, batch: int, length: int, steps: int
   ids = np.random.default_rng(0).integers(0, model.config.vocab_size, (batch, length)).tolist()
   data = datasets.Dataset.from_dict({"input_ids": ids * (steps + 2), "labels": ids * (steps + 2)})
   tokenizer = PreTrainedTokenizerFast(
-    tokenizer_object=Tokenizer(models.WordLevel({"<pad>": 0, "</s>": 1}, "<pad>")), pad_token="<pad>", eos_token="</s>"
+    tokenizer_object=Tokenizer(models.WordLevel({"<pad>": 0, "</s>": 1}, "<pad>")),
+    pad_token="<pad>",
+    eos_token="</s>",
   )
   times = []
 
@@ -33,7 +35,9 @@ def main(folder: str, mode: str, dtype: str, batch: int, length: int, steps: int
   if mode == "lora":
     import peft
 
-    adapter = peft.LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+    adapter = peft.LoraConfig(
+      r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
   with tempfile.TemporaryDirectory() as output:
     settings = trl.SFTConfig(
       output_dir=output, per_device_train_batch_size=batch, max_steps=steps + 2, learning_rate=2e-5, warmup_steps=10,
@@ -42,7 +46,12 @@ def main(folder: str, mode: str, dtype: str, batch: int, length: int, steps: int
       dataset_kwargs={"skip_prepare_dataset": True},
     )  # fmt: skip
     trainer = trl.SFTTrainer(
-      model, settings, train_dataset=data, processing_class=tokenizer, peft_config=adapter, callbacks=[Clock()]
+      model,
+      settings,
+      train_dataset=data,
+      processing_class=tokenizer,
+      peft_config=adapter,
+      callbacks=[Clock()],
     )
     trainer.train()
   step_seconds = float(np.median(np.diff(times)[1:]))

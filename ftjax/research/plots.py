@@ -18,7 +18,9 @@ def loss_figure(workdir: str | Path):
   if train:
     axes.plot(*zip(*train, strict=True), color="#9db4c0", linewidth=1.5, label="training")
   if validation:
-    axes.plot(*zip(*validation, strict=True), color="#1b4965", marker="o", linewidth=2, label="validation")
+    axes.plot(
+      *zip(*validation, strict=True), color="#1b4965", marker="o", linewidth=2, label="validation"
+    )
     step, loss = min(validation, key=lambda at: at[1])
     axes.annotate(
       f"best: {loss:.3f} at step {step}", (step, loss), xytext=(0, 24), textcoords="offset points",

@@ -13,10 +13,14 @@ def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memo
   """
   trained, frozen = tree.count(state.trainable), tree.count(state.frozen)
   hf = opened.checkpoint.hf_config
-  shape = ", ".join(f"{axis} {size}" for axis, size in mesh.shape.items() if size > 1) or "one device"
+  shape = (
+    ", ".join(f"{axis} {size}" for axis, size in mesh.shape.items() if size > 1) or "one device"
+  )
   o = config.optim
   every = f"every {plan.eval_every} updates" if plan.eval_every else "at the end"
-  patience = f", stops after {config.eval.patience} without improvement" if config.eval.patience else ""
+  patience = (
+    f", stops after {config.eval.patience} without improvement" if config.eval.patience else ""
+  )
   lines = [
     f"model       {config.model.source} ({hf['model_type']}, {trained + frozen:,} parameters, {config.model.dtype})",
     f"trains      {trained:,} parameters ({trained / (trained + frozen):.1%}): "
@@ -61,7 +65,9 @@ def scores_table(scores: dict[str, dict[str, float]], title: str) -> Table:
     table.add_column(name, justify="right")
   for key, label, form in ROWS:
     if any(key in some for some in scores.values()):
-      table.add_row(label, *(form.format(some[key]) if key in some else "-" for some in scores.values()))
+      table.add_row(
+        label, *(form.format(some[key]) if key in some else "-" for some in scores.values())
+      )
   return table
 
 

@@ -25,7 +25,10 @@ class Checkpoints:
     )
     policy = managers.AnyPreservationPolicy([managers.LatestN(max(1, keep)), best])
     options = ocp.CheckpointManagerOptions(
-      preservation_policy=policy, enable_async_checkpointing=not read_only, read_only=read_only, create=not read_only
+      preservation_policy=policy,
+      enable_async_checkpointing=not read_only,
+      read_only=read_only,
+      create=not read_only,
     )
     handlers = {"state": ocp.PyTreeCheckpointHandler(), "progress": ocp.JsonCheckpointHandler()}
     self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
@@ -35,7 +38,9 @@ class Checkpoints:
     self._manager.reload()
     return sorted(self._manager.all_steps())
 
-  def save(self, state: TrainState, step: int, progress: dict[str, Any], loss: float | None = None) -> None:
+  def save(
+    self, state: TrainState, step: int, progress: dict[str, Any], loss: float | None = None
+  ) -> None:
     """Starts writing; earlier writes are waited for first. Does nothing if `step` is there already."""
     if step in self._manager.all_steps():
       return
@@ -87,7 +92,11 @@ class _Explain:
     if error is None or not isinstance(error, (OSError, ValueError, RuntimeError)):
       return False
     last = max(self.checkpoints.steps(), default=None)
-    kept = f"The checkpoint of step {last} is whole: run the same command to go on from it." if last else ""
+    kept = (
+      f"The checkpoint of step {last} is whole: run the same command to go on from it."
+      if last
+      else ""
+    )
     at = f" of step {self.step}" if self.step else ""
     raise InputError(
       f"Writing the checkpoint{at} in {self.checkpoints.folder} failed: {error}. {kept} Is the disk full?"
@@ -104,7 +113,9 @@ def restore_trainable(folder: str | Path, step: int, trainable):
   path = Path(folder).absolute() / str(step) / "state"
   target = {"trainable": trainable}
   args = ocp.args.PyTreeRestore(
-    item=target, restore_args=ocp.checkpoint_utils.construct_restore_args(target), partial_restore=True
+    item=target,
+    restore_args=ocp.checkpoint_utils.construct_restore_args(target),
+    partial_restore=True,
   )
   with ocp.PyTreeCheckpointer() as reader:
     return reader.restore(path, args=args)["trainable"]

@@ -114,7 +114,9 @@ def train(
     best = stopping.update(step, found["loss"])
     log.write(step, {f"validation/{k}": v for k, v in found.items()})
     note = "  (best so far)" if best and step else ""
-    line.say(f"step {step}  validation loss {found['loss']:.4f}  perplexity {found['perplexity']:.2f}{note}")
+    line.say(
+      f"step {step}  validation loss {found['loss']:.4f}  perplexity {found['perplexity']:.2f}{note}"
+    )
     window.began += time.monotonic() - began
     return found
 

@@ -30,9 +30,14 @@ def next_token_loss(
   hand (Hsu et al. 2024, "Liger Kernel"): no [B, T, V] array exists and no logit is computed twice. The gradient of
   the head is computed only where somebody differentiates it. Each chunk holds about `chunk` tokens.
   """
-  if tied != (head.kernel.shape[1] == hidden_BTD.shape[-1]) and head.kernel.shape[0] != head.kernel.shape[1]:
+  if (
+    tied != (head.kernel.shape[1] == hidden_BTD.shape[-1])
+    and head.kernel.shape[0] != head.kernel.shape[1]
+  ):
     raise ValueError(f"tied={tied} does not go with a head of shape {head.kernel.shape}")
-  return _loss(tied, _chunk_length(hidden_BTD.shape, chunk), hidden_BTD, head, targets_BT, weights_BT)
+  return _loss(
+    tied, _chunk_length(hidden_BTD.shape, chunk), hidden_BTD, head, targets_BT, weights_BT
+  )
 
 
 def _chunk_length(shape, chunk: int) -> int:
@@ -97,7 +102,9 @@ def _forward(tied, length, hidden_BTD, head, targets_BT, weights_BT):
     h_BCD, targets_BC, weights_BC = xs
     e_BCV, z_BC, nll_BC = _scores(tied, h_BCD, kernel, bias, targets_BC, weights_BC)
     is_target = jax.lax.broadcasted_iota(jnp.int32, e_BCV.shape, 2) == targets_BC[..., None]
-    d_BCV = e_BCV * (weights_BC / z_BC)[..., None] - jnp.where(is_target, weights_BC[..., None], 0.0)
+    d_BCV = e_BCV * (weights_BC / z_BC)[..., None] - jnp.where(
+      is_target, weights_BC[..., None], 0.0
+    )
     if train_bias:
       d_bias += d_BCV.sum((0, 1))
     d_BCV = d_BCV.astype(h_BCD.dtype)
@@ -116,7 +123,10 @@ def _forward(tied, length, hidden_BTD, head, targets_BT, weights_BT):
   )
   xs = tuple(_split(x, length) for x in (hidden_BTD, targets_BT, weights_BT))
   (d_kernel, d_bias, rows_B), d_hidden = jax.lax.scan(one, start, xs)
-  dtypes = (kernel[:0], None if bias is None else bias[:0])  # residuals must be arrays; these carry only dtypes
+  dtypes = (
+    kernel[:0],
+    None if bias is None else bias[:0],
+  )  # residuals must be arrays; these carry only dtypes
   return (rows_B.sum(), rows_B), (_join(d_hidden, hidden_BTD.shape[1]), d_kernel, d_bias, dtypes)
 
 

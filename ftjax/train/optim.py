@@ -20,7 +20,9 @@ def make_schedule(name: str, learning_rate: float, *, warmup: int, total: int) -
   choice(name, SCHEDULES, "optim.schedule")
   positive(learning_rate, "optim.learning_rate")
   if warmup >= total > 0:
-    raise InputError(f"optim.warmup is {warmup} updates, but the run has only {total}. Shorten the warmup.")
+    raise InputError(
+      f"optim.warmup is {warmup} updates, but the run has only {total}. Shorten the warmup."
+    )
   decay = max(1, total - warmup)
   after = {
     "constant": optax.constant_schedule(learning_rate),
@@ -48,7 +50,9 @@ def _lion(schedule, b1, b2, eps, weight_decay):
 
 def _sgd(schedule, b1, b2, eps, weight_decay):
   del b2, eps
-  return optax.chain(optax.add_decayed_weights(weight_decay, decayed), optax.sgd(schedule, momentum=b1 or None))
+  return optax.chain(
+    optax.add_decayed_weights(weight_decay, decayed), optax.sgd(schedule, momentum=b1 or None)
+  )
 
 
 def _adafactor(schedule, b1, b2, eps, weight_decay):
@@ -58,7 +62,12 @@ def _adafactor(schedule, b1, b2, eps, weight_decay):
   )
 
 
-OPTIMIZERS: dict[str, Callable] = {"adamw": _adamw, "lion": _lion, "sgd": _sgd, "adafactor": _adafactor}
+OPTIMIZERS: dict[str, Callable] = {
+  "adamw": _adamw,
+  "lion": _lion,
+  "sgd": _sgd,
+  "adafactor": _adafactor,
+}
 
 
 def make_optimizer(

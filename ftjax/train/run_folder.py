@@ -27,7 +27,9 @@ def claim(workdir: str | Path, config: ConfigDict) -> Path:
       )
     return workdir
   if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
-    raise InputError(f"{workdir} is there already and is not a run of ftjax. Give another --workdir.")
+    raise InputError(
+      f"{workdir} is there already and is not a run of ftjax. Give another --workdir."
+    )
   workdir.mkdir(parents=True, exist_ok=True)
   storage.write_text(path, json.dumps(resolved, indent=2) + "\n")
   return workdir
@@ -44,4 +46,6 @@ def read(workdir: str | Path) -> dict:
 def is_run(folder: str | Path) -> bool:
   """Whether a folder is a run (and not a model)."""
   folder = Path(folder)
-  return (folder / CONFIG).is_file() and ((folder / CHECKPOINTS).is_dir() or (folder / "metrics.jsonl").is_file())
+  return (folder / CONFIG).is_file() and (
+    (folder / CHECKPOINTS).is_dir() or (folder / "metrics.jsonl").is_file()
+  )

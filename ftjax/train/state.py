@@ -33,7 +33,9 @@ def shard_state(trainable: Variables, frozen: Variables, tx, shardings, mesh) ->
   return TrainState(everywhere, mine, shardings(frozen), moments, everywhere)
 
 
-def init_state(trainable: Variables, frozen: Variables, tx, seed: int, places: TrainState) -> TrainState:
+def init_state(
+  trainable: Variables, frozen: Variables, tx, seed: int, places: TrainState
+) -> TrainState:
   """A new state: optimizer moments are made where they will live, never on one device first."""
   opt_state = jax.jit(tx.init, out_shardings=places.opt_state)(trainable)
   key = jax.device_put(jax.random.key_data(jax.random.key(seed)), places.key)

@@ -43,7 +43,9 @@ def make_loss(decoder: Decoder, chunk: int = 512) -> LossFn:
   return loss
 
 
-def train_step(state: TrainState, batch: Batch, *, loss: LossFn, tx, schedule) -> tuple[TrainState, Sums]:
+def train_step(
+  state: TrainState, batch: Batch, *, loss: LossFn, tx, schedule
+) -> tuple[TrainState, Sums]:
   """One update from a batch of micro batches [A, B, T].
 
   The loss is sum(weighted cross-entropy) / sum(weights) over all A * B rows: A micro batches are one batch A times as

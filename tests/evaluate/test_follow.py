@@ -4,7 +4,8 @@ from ftjax.evaluate.follow import follow
 
 
 class Run:
-  """A fake run folder: each sleep lets it write more; `gone` checkpoints are listed and cannot be read."""
+  """A fake run folder: each sleep lets it write more; `gone` checkpoints are listed and cannot be
+  read."""
 
   def __init__(self, script, gone=()):
     self.script, self.gone = list(script), gone

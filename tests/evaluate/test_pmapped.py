@@ -56,7 +56,8 @@ def expected(variables, rows):
   loss = (nll * weights).sum() / weights.sum()
   hits = (logits.argmax(-1) == rows.targets) * weights
   return {
-    "loss": loss, "perplexity": np.exp(loss), "accuracy": hits.sum() / weights.sum(), "tokens": weights.sum(),
+    "loss": loss, "perplexity": np.exp(loss), "accuracy": hits.sum() / weights.sum(),
+    "tokens": weights.sum(),
   }  # fmt: skip
 
 

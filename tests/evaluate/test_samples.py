@@ -64,7 +64,8 @@ def test_every_metric_has_the_contract():
 def test_samples_are_side_by_side_and_text_cannot_break_the_table():
   rows = [
     dict(
-      prompt="Name | it\n<s>", references=["One|two", "# Three"], base=Completion("a\nb", (1,), "length"), tuned="",
+      prompt="Name | it\n<s>", references=["One|two", "# Three"], tuned="",
+      base=Completion("a\nb", (1,), "length"),
     ),
     dict(prompt="Q", references=["R"], base="*x*", tuned="y"),
   ]  # fmt: skip

@@ -22,7 +22,10 @@ def _warped(sampling, logits):
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.7])
-@pytest.mark.parametrize("top_k,top_p", [(0, 1.0), (7, 1.0), (1, 1.0), (V + 5, 1.0), (0, 0.9), (0, 0.05), (0, 0.999), (40, 0.8)])  # fmt: skip
+@pytest.mark.parametrize(
+  "top_k,top_p",
+  [(0, 1.0), (7, 1.0), (1, 1.0), (V + 5, 1.0), (0, 0.9), (0, 0.05), (0, 0.999), (40, 0.8)],
+)
 def test_warping_is_that_of_transformers(temperature, top_k, top_p):
   logits = _logits()
   scores = reference.TemperatureLogitsWarper(temperature)(None, torch.tensor(logits))
@@ -87,8 +90,8 @@ def test_best_is_argmax_and_takes_the_first_of_equals():
 
 @pytest.mark.parametrize(
   "field,value",
-  [("temperature", -0.1), ("temperature", float("nan")), ("top_k", -1), ("top_k", 2.5), ("top_p", 0.0), ("top_p", 1.1),
-   ("repetition_penalty", 0.0)],
+  [("temperature", -0.1), ("temperature", float("nan")), ("top_k", -1), ("top_k", 2.5),
+   ("top_p", 0.0), ("top_p", 1.1), ("repetition_penalty", 0.0)],
 )  # fmt: skip
 def test_values_out_of_range_are_named(field, value):
   with pytest.raises(InputError, match=rf"{field}=.* out of range: it must be"):

@@ -48,7 +48,9 @@ def shapes_in(jaxpr) -> set[tuple[int, ...]]:
   found = set()
   for eqn in jaxpr.eqns:
     found |= {v.aval.shape for v in eqn.outvars}
-    for param in jax.tree.leaves(eqn.params, is_leaf=lambda p: hasattr(p, "eqns") or hasattr(p, "jaxpr")):
+    for param in jax.tree.leaves(
+      eqn.params, is_leaf=lambda p: hasattr(p, "eqns") or hasattr(p, "jaxpr")
+    ):
       inner = getattr(param, "jaxpr", param)
       if hasattr(inner, "eqns"):
         found |= shapes_in(inner)
@@ -76,14 +78,22 @@ def test_a_weight_of_zero_silences_what_is_not_finite():
 
 def test_rows_tell_which_one_is_not_finite():
   hidden, head, targets, weights = inputs(True, False)
-  rows = next_token_loss(hidden.at[1, 4].set(jnp.nan), head, targets, jnp.ones_like(weights), tied=True)[1]
+  rows = next_token_loss(
+    hidden.at[1, 4].set(jnp.nan), head, targets, jnp.ones_like(weights), tied=True
+  )[1]
   assert np.isfinite(np.asarray(rows)).tolist() == [True, False, True]
 
 
 def test_bfloat16_sums_in_float32():
   hidden, head, targets, weights = inputs(False, False, jnp.bfloat16)
   total, _ = next_token_loss(hidden, head, targets, weights, tied=False)
-  exact, _ = plain(hidden.astype(jnp.float32), jax.tree.map(lambda x: x.astype(jnp.float32), head), targets, weights, False)
+  exact, _ = plain(
+    hidden.astype(jnp.float32),
+    jax.tree.map(lambda x: x.astype(jnp.float32), head),
+    targets,
+    weights,
+    False,
+  )
   assert total.dtype == jnp.float32
   np.testing.assert_allclose(total, exact, rtol=1e-2)
 

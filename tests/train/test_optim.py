@@ -34,10 +34,15 @@ def test_adamw_is_pytorchs_with_clipping_and_decay_of_matrices_alone():
   import torch
 
   rng = np.random.default_rng(0)
-  start = {"a": {"kernel": rng.normal(size=(3, 5))}, "n": {"scale": rng.normal(size=7), "bias": rng.normal(size=2)}}
+  start = {
+    "a": {"kernel": rng.normal(size=(3, 5))},
+    "n": {"scale": rng.normal(size=7), "bias": rng.normal(size=2)},
+  }
   start = jax.tree.map(lambda x: x.astype(np.float32), start)
   names = ["a/kernel", "n/bias", "n/scale"]
-  tx = optim.make_optimizer("adamw", optax.constant_schedule(0.01), b1=0.8, b2=0.95, weight_decay=0.3, clip=1.0)
+  tx = optim.make_optimizer(
+    "adamw", optax.constant_schedule(0.01), b1=0.8, b2=0.95, weight_decay=0.3, clip=1.0
+  )
   ours, state = start, tx.init(start)
   theirs = [torch.nn.Parameter(torch.tensor(x)) for x in jax.tree.leaves(start)]
   groups = [
@@ -46,7 +51,9 @@ def test_adamw_is_pytorchs_with_clipping_and_decay_of_matrices_alone():
   ]
   adamw = torch.optim.AdamW(groups, lr=0.01, betas=(0.8, 0.95), eps=1e-8)
   for step in range(5):
-    grads = jax.tree.map(lambda x, s=step: (rng.normal(size=x.shape) * (s + 1)).astype(np.float32), start)
+    grads = jax.tree.map(
+      lambda x, s=step: (rng.normal(size=x.shape) * (s + 1)).astype(np.float32), start
+    )
     updates, state = tx.update(grads, state, ours)
     ours = optax.apply_updates(ours, updates)
     for p, g in zip(theirs, jax.tree.leaves(grads), strict=True):
@@ -71,7 +78,9 @@ def test_every_optimizer_lowers_a_quadratic(name):
 
 
 def test_errors_name_the_key_and_what_is_allowed():
-  with pytest.raises(InputError, match=r"optim.schedule='cosin' is not known. Use one of: constant, linear, cosine"):
+  with pytest.raises(
+    InputError, match=r"optim.schedule='cosin' is not known. Use one of: constant, linear, cosine"
+  ):
     optim.make_schedule("cosin", 1e-3, warmup=0, total=10)
   with pytest.raises(InputError, match="optim.name='adam' is not known"):
     optim.make_optimizer("adam", optax.constant_schedule(1e-3))

@@ -42,12 +42,22 @@ def same_bits(a, b):
 
 def timeless(workdir):
   """metrics.jsonl without the rates, which depend on the clock."""
-  return [{k: v for k, v in m.items() if "per_second" not in k} for m in read(workdir / "metrics.jsonl")]
+  return [
+    {k: v for k, v in m.items() if "per_second" not in k} for m in read(workdir / "metrics.jsonl")
+  ]
 
 
 def test_a_run_leaves_what_it_promises(whole):
   found = {p.name for p in whole.workdir.iterdir()}
-  assert {"config.json", "metrics.jsonl", "checkpoints", "best", "final", "loss.png", "evaluation.json"} <= found
+  assert {
+    "config.json",
+    "metrics.jsonl",
+    "checkpoints",
+    "best",
+    "final",
+    "loss.png",
+    "evaluation.json",
+  } <= found
   assert (whole.reason, whole.step) == ("done", 12)
   lines = read(whole.workdir / "metrics.jsonl")
   assert [m["step"] for m in lines if "train/loss" in m] == list(range(1, 13))
@@ -56,7 +66,9 @@ def test_a_run_leaves_what_it_promises(whole):
   assert whole.scores["tuned"]["loss"] < whole.scores["base"]["loss"]
   best = min((m for m in lines if "validation/loss" in m), key=lambda m: m["validation/loss"])
   assert whole.best_step == best["step"]
-  assert math.isclose(best["validation/perplexity"], math.exp(best["validation/loss"]), rel_tol=1e-6)
+  assert math.isclose(
+    best["validation/perplexity"], math.exp(best["validation/loss"]), rel_tol=1e-6
+  )
 
 
 @pytest.mark.parametrize("kill_after", [3, 7])
@@ -119,7 +131,9 @@ def test_a_finished_run_is_not_run_again(source, rows, whole, capsys):
 
 def test_another_config_is_refused_with_the_difference(source, rows, whole):
   before = sorted(p.name for p in whole.workdir.iterdir())
-  with pytest.raises(InputError, match=r"optim.learning_rate: 0.5 in this config, 0.01 in .*config.json"):
+  with pytest.raises(
+    InputError, match=r"optim.learning_rate: 0.5 in this config, 0.01 in .*config.json"
+  ):
     finetune(toy.run_config(source, rows, optim__learning_rate=0.5), whole.workdir)
   assert sorted(p.name for p in whole.workdir.iterdir()) == before
 
@@ -136,14 +150,20 @@ def test_early_stopping_keeps_the_best(source, rows, tmp_path):
     eval__every="1 step", eval__patience=2,
   )  # fmt: skip
   result = finetune(config, tmp_path / "run")
-  losses = {m["step"]: m["validation/loss"] for m in read(tmp_path / "run" / "metrics.jsonl") if "validation/loss" in m}
+  losses = {
+    m["step"]: m["validation/loss"]
+    for m in read(tmp_path / "run" / "metrics.jsonl")
+    if "validation/loss" in m
+  }
   assert result.reason == "early" and result.step < 40
   assert result.best_step == min(losses, key=losses.get) == result.step - 2
   assert result.scores["tuned"]["loss"] == losses[result.best_step]
 
 
 def test_a_run_that_never_improves_leaves_the_base(source, rows, tmp_path):
-  config = toy.run_config(source, rows, optim__learning_rate=5.0, optim__clip=0.0, optim__warmup="0", eval__patience=1)
+  config = toy.run_config(
+    source, rows, optim__learning_rate=5.0, optim__clip=0.0, optim__warmup="0", eval__patience=1
+  )
   result = finetune(config, tmp_path / "run")
   assert result.best_step == 0
   same_bits(tmp_path / "run" / "best", source)
@@ -152,7 +172,12 @@ def test_a_run_that_never_improves_leaves_the_base(source, rows, tmp_path):
 def test_divergence_names_step_and_rows_and_saves_nothing(source, tmp_path):
   rows = toy.write_rows(tmp_path / "rows.jsonl", 40)
   config = toy.run_config(
-    source, rows, optim__learning_rate=1e30, optim__clip=0.0, optim__warmup="0", checkpoint__every="1 step"
+    source,
+    rows,
+    optim__learning_rate=1e30,
+    optim__clip=0.0,
+    optim__warmup="0",
+    checkpoint__every="1 step",
   )
   with pytest.raises(stopping.Diverged, match=r"Diverged at step [2-4]: .*Rows: .*rows.jsonl:\d+"):
     finetune(config, tmp_path / "run")
@@ -162,15 +187,21 @@ def test_divergence_names_step_and_rows_and_saves_nothing(source, tmp_path):
 
 
 def test_lora_checkpoints_hold_the_adapter_alone_and_best_is_a_peft_folder(source, rows, tmp_path):
-  config = toy.run_config(source, rows, adapter__kind="lora", adapter__rank=2, train__duration="6 steps")
+  config = toy.run_config(
+    source, rows, adapter__kind="lora", adapter__rank=2, train__duration="6 steps"
+  )
   finetune(config, tmp_path / "run")
-  assert {"adapter_config.json", "adapter_model.safetensors"} <= {p.name for p in (tmp_path / "run" / "best").iterdir()}
+  assert {"adapter_config.json", "adapter_model.safetensors"} <= {
+    p.name for p in (tmp_path / "run" / "best").iterdir()
+  }
   saved = json.loads((tmp_path / "run" / "checkpoints" / "6" / "state" / "_METADATA").read_text())
   assert not any("'params'" in key for key in saved["tree_metadata"])
 
 
 def test_a_batch_that_does_not_divide_over_the_mesh(source, rows, tmp_path):
-  with pytest.raises(InputError, match="train.batch_size=6 does not divide over the mesh.*Use a multiple of 8"):
+  with pytest.raises(
+    InputError, match="train.batch_size=6 does not divide over the mesh.*Use a multiple of 8"
+  ):
     finetune(toy.run_config(source, rows, train__batch_size=6), tmp_path / "run")
   assert not (tmp_path / "run").exists()
 
@@ -183,7 +214,10 @@ def test_no_host_transfer_hides_in_the_loop(source, rows, tmp_path, monkeypatch)
       return real(*args, **kwargs)
 
   monkeypatch.setattr("ftjax.finetune.train", guarded)
-  result = finetune(toy.run_config(source, rows, train__duration="5 steps", data__validation_fraction=0.0), tmp_path / "run")
+  result = finetune(
+    toy.run_config(source, rows, train__duration="5 steps", data__validation_fraction=0.0),
+    tmp_path / "run",
+  )
   assert result.step == 5
 
 

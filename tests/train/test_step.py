@@ -91,7 +91,9 @@ def test_eight_devices_train_as_one(shape, adapter):
   mesh = make_mesh(*shape)
   one, sums_one = run(batches, trainable=trainable, frozen=frozen)
   eight, sums_eight = run(batches, mesh, trainable=trainable, frozen=frozen)
-  np.testing.assert_allclose(sums_one.nll / sums_one.weight, sums_eight.nll / sums_eight.weight, rtol=1e-5)
+  np.testing.assert_allclose(
+    sums_one.nll / sums_one.weight, sums_eight.nll / sums_eight.weight, rtol=1e-5
+  )
   np.testing.assert_allclose(sums_one.grad_norm, sums_eight.grad_norm, rtol=1e-4)
   assert_close(one, eight, rtol=1e-3, atol=2e-4)
 
@@ -100,7 +102,9 @@ def split_lora():
   targets = lora.choose(CONFIG, llama.weights(CONFIG), "all-linear")
   adapter = lora.init(jax.random.key(0), CONFIG, targets, rank=3, alpha=6.0)
   rng = np.random.default_rng(1)
-  some = jax.tree.map(lambda x: x + 0.1 * rng.normal(size=x.shape).astype(np.float32), adapter["lora"])
+  some = jax.tree.map(
+    lambda x: x + 0.1 * rng.normal(size=x.shape).astype(np.float32), adapter["lora"]
+  )
   return {"lora": some}, VARIABLES | {"lora_scale": adapter["lora_scale"]}
 
 
@@ -110,10 +114,15 @@ def test_the_frozen_base_does_not_change_by_one_bit_and_has_no_moments():
   state, step = start(trainable, frozen, mesh)
   for seed in range(2):
     state, _ = step(state, toy.batch(2, 8, seed=seed))
-  for (name, before), after in zip(tree.flatten(frozen).items(), jax.tree.leaves(state.frozen), strict=True):
+  for (name, before), after in zip(
+    tree.flatten(frozen).items(), jax.tree.leaves(state.frozen), strict=True
+  ):
     assert np.asarray(before).tobytes() == np.asarray(after).tobytes(), name
   assert tree.count(state.opt_state) < 2 * tree.count(trainable) + 10
-  moved = [float(np.abs(a - b).max()) for a, b in zip(jax.tree.leaves(trainable), jax.tree.leaves(state.trainable), strict=True)]
+  moved = [
+    float(np.abs(a - b).max())
+    for a, b in zip(jax.tree.leaves(trainable), jax.tree.leaves(state.trainable), strict=True)
+  ]
   assert min(moved) > 0
 
 
@@ -147,7 +156,9 @@ def test_dropout_differs_by_step_and_not_by_run():
   trainable, frozen = split_lora()
   decoder = Decoder(CONFIG, dropout=0.5)
   same = [toy.batch(2, 9)]
-  once, twice = (run(same, trainable=trainable, frozen=frozen, decoder=decoder)[1] for _ in range(2))
+  once, twice = (
+    run(same, trainable=trainable, frozen=frozen, decoder=decoder)[1] for _ in range(2)
+  )
   assert once.nll == twice.nll
   later = run(same * 2, trainable=trainable, frozen=frozen, decoder=decoder, rate=1e-12)[1]
   assert abs(float(later.nll) - float(once.nll)) > 1e-3

@@ -44,7 +44,9 @@ def batch(rows: int, length: int, seed: int = 0, weights=None) -> Batch:
   if weights is None:
     weights = (at >= first).astype(np.float32)
   positions = np.broadcast_to(at, (1, rows, length)).astype(np.int32)
-  return Batch(ids[..., :-1], ids[..., 1:], weights, positions, np.ones((1, rows, length), np.int32))
+  return Batch(
+    ids[..., :-1], ids[..., 1:], weights, positions, np.ones((1, rows, length), np.int32)
+  )
 
 
 def write_rows(path: Path, count: int, seed: int = 0) -> Path:

@@ -1,4 +1,5 @@
-"""Corpus BLEU (Papineni et al. 2002) as sacreBLEU computes it (Post 2018), against all references of each prompt."""
+"""Corpus BLEU (Papineni et al. 2002) as sacreBLEU computes it (Post 2018), against all references
+of each prompt."""
 
 from collections.abc import Sequence
 

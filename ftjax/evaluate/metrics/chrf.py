@@ -1,4 +1,5 @@
-"""Corpus chrF (Popovic 2015): F-score of character n-grams, which needs no tokenisation; by sacreBLEU."""
+"""Corpus chrF (Popovic 2015): F-score of character n-grams, which needs no tokenisation; by
+sacreBLEU."""
 
 from collections.abc import Sequence
 

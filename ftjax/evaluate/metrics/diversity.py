@@ -1,4 +1,5 @@
-"""Distinct-1 and distinct-2 (Li et al. 2016): how many of all words, and pairs of words, are different ones."""
+"""Distinct-1 and distinct-2 (Li et al. 2016): how many of all words, and pairs of words, are
+different ones."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,5 +19,6 @@ def update(batch: Sequence[Sequence[str]], outputs: Sequence[Completion]) -> lis
 
 
 def result(sums: Sequence[Counter]) -> dict[str, float]:
-  """distinct_1, distinct_2: from 0 (all the same) to 1; texts of unlike length are not comparable by them."""
+  """distinct_1, distinct_2: from 0 (all the same) to 1; texts of unlike length are not comparable
+  by them."""
   return {f"distinct_{n}": len(c) / max(1, c.total()) for n, c in enumerate(sums, 1)}

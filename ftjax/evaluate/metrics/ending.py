@@ -17,6 +17,7 @@ def update(batch: Sequence[Sequence[str]], outputs: Sequence[Completion]) -> dic
 
 
 def result(sums: Mapping[str, float]) -> dict[str, float]:
-  """finished: share of texts that ended before the limit. mean_tokens: length, the stop token included."""
+  """finished: share of texts that ended before the limit. mean_tokens: length, the stop token
+  included."""
   texts = max(1, sums["texts"])
   return {"finished": sums["finished"] / texts, "mean_tokens": sums["tokens"] / texts}

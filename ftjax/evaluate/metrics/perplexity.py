@@ -16,7 +16,8 @@ CHUNK = 512  # tokens whose logits exist at one time
 
 
 def update(batch: Batch, outputs: Hidden) -> dict[str, jax.Array]:
-  """Sums over the batch: of weighted cross-entropies (nats), of weighted hits, and of weights; float32 [].
+  """Sums over the batch: of weighted cross-entropies (nats), of weighted hits, and of weights;
+  float32 [].
 
   Runs over chunks of T, so that no [B, T, V] exists. A hit is a target that has the largest logit.
   """
@@ -33,7 +34,8 @@ def update(batch: Batch, outputs: Hidden) -> dict[str, jax.Array]:
     logits_BCV = decoder.logits(hidden_BCD, outputs.kernel, outputs.bias, outputs.tied)
     logits_BCV = constrain(logits_BCV, BATCH, None, "tensor")
     ids = jnp.arange(logits_BCV.shape[-1], dtype=jnp.int32)[None, None]
-    # A sum over the vocabulary in place of a lookup: it stays where the vocabulary is split over devices.
+    # A sum over the vocabulary in place of a lookup: it stays where the vocabulary is split over
+    # devices.
     target_BC = jnp.where(ids == targets_BC[..., None], logits_BCV, 0).sum(-1)
     nll_BC = jax.nn.logsumexp(logits_BCV, axis=-1) - target_BC
     hit_BC = target_BC >= logits_BCV.max(-1)
@@ -47,7 +49,8 @@ def update(batch: Batch, outputs: Hidden) -> dict[str, jax.Array]:
 
 
 def result(sums: Mapping[str, float]) -> dict[str, float]:
-  """loss: nats a token. perplexity: its exponential. accuracy: share of hits. tokens: summed weights."""
+  """loss: nats a token. perplexity: its exponential. accuracy: share of hits. tokens: summed
+  weights."""
   tokens = max(sums["tokens"], 1e-9)
   loss = sums["loss"] / tokens
   return {

@@ -28,7 +28,9 @@ def write_texts(folder: Path, count: int) -> tuple[Path, Path]:
   """(training, validation) JSONL files of {"text": ...} rows; the validation text comes from another seed."""
   paths = folder / "train.jsonl", folder / "validation.jsonl"
   folder.mkdir(parents=True, exist_ok=True)
-  for path, seed, n in zip(paths, (SEED, VALIDATION_SEED), (count, VALIDATION_DOCUMENTS), strict=True):
+  for path, seed, n in zip(
+    paths, (SEED, VALIDATION_SEED), (count, VALIDATION_DOCUMENTS), strict=True
+  ):
     with open(path, "w", encoding="utf-8") as f:
       f.writelines(json.dumps({"text": text}) + "\n" for text in documents(seed, n))
   return paths
