@@ -10,6 +10,8 @@
   result = ftjax.finetune(config, "runs/mine")
   print(ftjax.load("runs/mine/best").generate(["..."])[0])
 
+  from ftjax.evaluation import evaluate            # configs/evaluate.py has its keys
+
 Nothing heavy happens at import: each name is loaded when it is first used.
 """
 
@@ -21,7 +23,6 @@ _HOME = {
   "LanguageModel": "ftjax.language_model",
   "load": "ftjax.language_model",
   "finetune": "ftjax.finetune",
-  "evaluate": "ftjax.evaluation",
   "get_config": "ftjax.defaults",
   "loss_figure": "ftjax.research.plots",
 }

@@ -38,7 +38,7 @@ def get_config() -> ConfigDict:
   d.pack = True  # several documents in a row; they never see each other
   d.shuffle = True
   d.overlong = "auto"  # auto (text: split, others: truncate) | error | truncate | drop | split
-  d.train_on = "responses"  # responses | all
+  d.train_on = "responses"  # responses | all | last (only the last answer of a conversation)
 
   c.optim = o = ConfigDict()
   o.name = "adamw"  # adamw | lion | sgd | adafactor

@@ -67,10 +67,9 @@ def write_model(folder: Path, variables, config, opened: Opened, template) -> No
   """A Hugging Face folder, or a PEFT adapter where there is one, with the tokenizer and the template trained with."""
   checkpoint = opened.checkpoint
   if "lora" in variables:
-    base = config.model.source
-    base = (
-      str(checkpoint.folder.resolve()) if checkpoint.folder.is_dir() and "/" not in base else base
-    )
+    source, folder = config.model.source, checkpoint.folder
+    local = source == "starter" or Path(source).expanduser().is_dir()
+    base = str(folder.resolve()) if local else source
     lora.write(
       folder,
       variables,

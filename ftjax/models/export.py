@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from ftjax import storage, tree
+from ftjax.models import tensors as tensors_io
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.tensors import INDEX, SINGLE, names_of, to_theirs
 
@@ -69,7 +69,7 @@ def _write_shards(
   total = held = 0
 
   def flush():
-    save_file(shard, folder / f"model-{len(names) + 1:05d}.part", metadata={"format": "pt"})
+    tensors_io.save(shard, folder / f"model-{len(names) + 1:05d}.part")
     names.append(list(shard))
     shard.clear()
 

@@ -8,10 +8,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from ftjax import storage, tree
 from ftjax.config import InputError
+from ftjax.models import tensors as tensors_io
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.targets import linear_layers
 from ftjax.models.tensors import read_json
@@ -145,7 +146,7 @@ def write(
   }  # fmt: skip
   with storage.atomic_path(folder) as temporary:
     temporary.mkdir(parents=True)
-    save_file(tensors, temporary / WEIGHTS, metadata={"format": "pt"})
+    tensors_io.save(tensors, temporary / WEIGHTS)
     (temporary / SETTINGS).write_text(json.dumps(adapter, indent=2) + "\n", encoding="utf-8")
 
 

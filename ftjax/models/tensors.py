@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import einops
 import numpy as np
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from ftjax.config import InputError
 from ftjax.models.config import ModelConfig, Weight
@@ -154,3 +155,10 @@ def read_json(path: Path) -> dict[str, Any]:
   if not isinstance(found, dict):
     raise InputError(f"{path} holds {type(found).__name__}, not an object of JSON.")
   return found
+
+
+def save(tensors: dict[str, np.ndarray], path: Path) -> None:
+  """Writes a safetensors file as transformers marks it, readable by whom the folder lets in (the library would make
+  it the owner's alone)."""
+  save_file(tensors, path, metadata={"format": "pt"})
+  path.chmod(0o644)
