@@ -2,8 +2,8 @@
 
   python scripts/make_starter.py --workdir=runs/starter
 
-writes the text, the tokenizer and a random model, trains with this config, and puts the result, in bfloat16, into
-ftjax/assets/starter. On two CPU cores: about half an hour.
+writes the text, the tokenizer and a random model, trains with this config, and puts the result, in
+bfloat16, into ftjax/assets/starter. On two CPU cores: about half an hour.
 """
 
 from ftjax.defaults import get_config as defaults

@@ -1,7 +1,8 @@
 """The one contract between data, training and evaluation.
 
-Legend of dims, used in every name of the core: B batch, T time, S cached time, D model width, N query heads,
-K key/value heads, G = N/K, H head width, F MLP width, V vocabulary, L layers, r adapter rank.
+Legend of dims, used in every name of the core: B batch, T time, S cached time, D model width, N
+query heads, K key/value heads, G = N/K, H head width, F MLP width, V vocabulary, L layers, r
+adapter rank.
 """
 
 from typing import NamedTuple, TypeVar
@@ -14,13 +15,15 @@ Array = TypeVar("Array")  # numpy on the host, jax on the device
 class Batch(NamedTuple):
   """Rows of token ids, ready for a next-token loss.
 
-  Every field is [..., B, T]; a leading axis, where there is one, counts the micro batches of one update.
+  Every field is [..., B, T]; a leading axis, where there is one, counts the micro batches of one
+  update.
 
   tokens: int32, the input ids.
   targets: int32, the id that should follow each token.
   weights: float32, the loss weight of each target; 0 = not trained on.
   positions: int32, restarting at 0 with each document of a packed row.
-  segments: int32, 1, 2, ... for the documents of a row, 0 for padding. A token sees only its own segment.
+  segments: int32, 1, 2, ... for the documents of a row, 0 for padding. A token sees only its own
+  segment.
   """
 
   tokens: Array

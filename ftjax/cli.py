@@ -1,7 +1,7 @@
 """What the scripts share: flags, configs, and how a run ends for the shell.
 
-Exit status: 0 done; 2 bad config or input, said in one message; 3 stopped by a signal with a checkpoint saved;
-4 diverged.
+Exit status: 0 done; 2 bad config or input, said in one message; 3 stopped by a signal with a
+checkpoint saved; 4 diverged.
 """
 
 import contextlib
@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def define_config(default: str):
-  """--config=FILE.py, with --config.key=value for any key of it. default: a path from the repository's root."""
+  """--config=FILE.py, with --config.key=value for any key of it. default: a path from the
+  repository's root."""
   with (
     _bad_flags_end_here()
   ):  # ml_collections reads the command line here, not when flags are parsed.
@@ -35,7 +36,8 @@ def define_config(default: str):
 
 
 def run(main: Callable[[], int | None]) -> None:
-  """Parses the flags and calls main; ends the process with its return value, or 2 with one message for bad input."""
+  """Parses the flags and calls main; ends the process with its return value, or 2 with one message
+  for bad input."""
 
   def guarded(argv) -> int | None:
     if len(argv) > 1:
@@ -74,7 +76,8 @@ def _parse(argv):
 
 @contextlib.contextmanager
 def _bad_flags_end_here():
-  """Ends the process with one message and status 2 for anything wrong with flags or the config file."""
+  """Ends the process with one message and status 2 for anything wrong with flags or the config
+  file."""
   try:
     yield
   except AttributeError as e:

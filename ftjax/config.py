@@ -1,4 +1,5 @@
-"""Reading and checking configs: the error that users see, durations, and ml_collections to plain dicts and back."""
+"""Reading and checking configs: the error that users see, durations, and ml_collections to plain
+dicts and back."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from ml_collections import ConfigDict
 
 
 class InputError(ValueError):
-  """Bad config or input, said in one message that tells how to mend it. Scripts print it and exit with status 2."""
+  """Bad config or input, said in one message that tells how to mend it. Scripts print it and exit
+  with status 2."""
 
 
 _UNITS = {
@@ -22,8 +24,9 @@ _SCALES = {"": 1, "k": 1e3, "m": 1e6, "b": 1e9}
 
 @dataclass(frozen=True)
 class Duration:
-  """A length of training: "500 steps", "3 epochs", "10%" (of the whole run), "2M tokens". A bare number is steps; a bare
-  number below one that is not whole ("0.03") is a fraction of the run; "never" and "0" are nothing at all."""
+  """A length of training: "500 steps", "3 epochs", "10%" (of the whole run), "2M tokens". A bare
+  number is steps; a bare number below one that is not whole ("0.03") is a fraction of the run;
+  "never" and "0" are nothing at all."""
 
   amount: float
   unit: str  # steps | epochs | tokens | fraction
@@ -50,8 +53,8 @@ class Duration:
   def steps(self, *, epoch: float, tokens: float, total: int | None = None) -> int:
     """The number of updates, rounded to the nearest and at least 1 unless the duration is 0.
 
-    epoch: updates in one pass over the data. tokens: tokens in one update. total: updates in the whole run, which a
-    fraction refers to.
+    epoch: updates in one pass over the data. tokens: tokens in one update. total: updates in the
+    whole run, which a fraction refers to.
     """
     if self.unit == "fraction" and total is None:
       raise InputError(

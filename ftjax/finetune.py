@@ -1,4 +1,5 @@
-"""A whole run in order: data, model, mesh, step, loop, then the best model written, judged and shown."""
+"""A whole run in order: data, model, mesh, step, loop, then the best model written, judged and
+shown."""
 
 import contextlib
 import functools
@@ -34,7 +35,8 @@ from ftjax.train.stopping import EarlyStopping
 class Result:
   """How a run ended. reason: "done", "early" (stopping), or the name of the signal that stopped it.
 
-  scores: {"base": {...}, "tuned": {...}}: validation loss and, where there are prompts, BLEU and chrF.
+  scores: {"base": {...}, "tuned": {...}}: validation loss and, where there are prompts, BLEU and
+  chrF.
   """
 
   workdir: Path
@@ -45,11 +47,12 @@ class Result:
 
 
 def finetune(config: ConfigDict, workdir: str | Path) -> Result:
-  """Trains as `config` says (ftjax/defaults.py lists the keys) and leaves a run folder: metrics.jsonl, checkpoints/,
-  best/ and final/ in Hugging Face format (PEFT adapters for LoRA), samples.md, loss.png.
+  """Trains as `config` says (ftjax/defaults.py lists the keys) and leaves a run folder:
+  metrics.jsonl, checkpoints/, best/ and final/ in Hugging Face format (PEFT adapters for LoRA),
+  samples.md, loss.png.
 
-  A folder with an unfinished run of the same config is resumed, to the bit. Raises InputError for bad config or
-  input and train.stopping.Diverged for a loss that is no number.
+  A folder with an unfinished run of the same config is resumed, to the bit. Raises InputError for
+  bad config or input and train.stopping.Diverged for a loss that is no number.
   """
   mesh = make_mesh(**config.mesh)
   _check(config, mesh)
@@ -196,7 +199,8 @@ def _decoder(config: ConfigDict, opened: Opened) -> Decoder:
 
 
 def _validation(config: ConfigDict, opened: Opened, decoder: Decoder, data, mesh):
-  """fn(variables) -> {"loss": ..., "perplexity": ..., ...} over the validation rows, or None where there are none."""
+  """fn(variables) -> {"loss": ..., "perplexity": ..., ...} over the validation rows, or None where
+  there are none."""
   if not len(data.validation):
     return None
   rows = data.validation

@@ -1,4 +1,5 @@
-"""The end of a run: the last and the best model written, the best one judged beside the base, and shown."""
+"""The end of a run: the last and the best model written, the best one judged beside the base, and
+shown."""
 
 import json
 from pathlib import Path
@@ -24,10 +25,11 @@ LEAD = 24  # tokens of a plain text that stand for its prompt
 def finish(
   config, workdir: Path, opened: Opened, data, outcome, stopping, mesh, initial
 ) -> dict[str, dict]:
-  """Writes final/, best/, samples.md, evaluation.json and loss.png; prints and returns {"base": ..., "tuned": ...}.
+  """Writes final/, best/, samples.md, evaluation.json and loss.png; prints and returns {"base":
+  ..., "tuned": ...}.
 
-  initial: fn() -> the trainable collections as they were before the first update, for the case that no evaluation
-  beat the base. final/ appears last: it says that the run is complete.
+  initial: fn() -> the trainable collections as they were before the first update, for the case
+  that no evaluation beat the base. final/ appears last: it says that the run is complete.
   """
   state, best = outcome.state, stopping.best_step
   final, unfinished = workdir / run_folder.FINAL, workdir / "final.unfinished"
@@ -56,7 +58,7 @@ def finish(
     plots.save_loss(workdir)
     unfinished.replace(final)
     if scores:
-      report.show(report.scores_table(scores, f"validation, before and after (best: step {best})"))
+      report.show(report.scores_table(scores, f"validation, step {best}"))
     say(
       f"The tuned model: {workdir / run_folder.BEST}   samples: {workdir / 'samples.md'}   {workdir / 'loss.png'}"
     )
@@ -64,7 +66,8 @@ def finish(
 
 
 def write_model(folder: Path, variables, config, opened: Opened, template) -> None:
-  """A Hugging Face folder, or a PEFT adapter where there is one, with the tokenizer and the template trained with."""
+  """A Hugging Face folder, or a PEFT adapter where there is one, with the tokenizer and the
+  template trained with."""
   checkpoint = opened.checkpoint
   if "lora" in variables:
     source, folder = config.model.source, checkpoint.folder
@@ -103,7 +106,8 @@ def validation_scores(workdir: Path, best: int) -> dict[str, dict[str, float]]:
 
 
 def validation_prompts(data, tokenizer, limit: int) -> list[dict[str, Any]]:
-  """Up to `limit` distinct prompts of the validation rows: {"prompt": text, "ids": [...], "references": [text, ...]}.
+  """Up to `limit` distinct prompts of the validation rows: {"prompt": text, "ids": [...],
+  "references": [text, ...]}.
 
   Plain text has no prompts: its first tokens stand for one, and what follows is the reference.
   """
@@ -142,7 +146,8 @@ def validation_prompts(data, tokenizer, limit: int) -> list[dict[str, Any]]:
 def write_samples(
   config, workdir, opened: Opened, variables, prompts, mesh
 ) -> dict[str, dict[str, float]]:
-  """Generates greedily with the base and the tuned model, writes samples.md, returns both models' text metrics."""
+  """Generates greedily with the base and the tuned model, writes samples.md, returns both models'
+  text metrics."""
   checkpoint, m, e = opened.checkpoint, config.model, config.eval
   say(f"Writing for {len(prompts)} validation prompts, with the base and with the tuned model ...")
   dtype = dtype_of(m.compute_dtype or m.dtype)

@@ -1,4 +1,5 @@
-"""Metrics: metrics.jsonl first, TensorBoard and W&B on top, a progress line for people; process 0 only."""
+"""Metrics: metrics.jsonl first, TensorBoard and W&B on top, a progress line for people; process 0
+only."""
 
 import json
 import math
@@ -15,7 +16,8 @@ METRICS = "metrics.jsonl"
 
 
 class MetricsLog:
-  """Appends {"step": ..., name: number, ...} lines to workdir/metrics.jsonl and mirrors them elsewhere.
+  """Appends {"step": ..., name: number, ...} lines to workdir/metrics.jsonl and mirrors them
+  elsewhere.
 
   start: the step a resumed run goes on from; lines after it, written before the crash, are dropped.
   """
@@ -46,7 +48,8 @@ class MetricsLog:
       self._wandb = wb.init(project=wandb, dir=str(workdir), config=config, resume="allow")
 
   def write(self, step: int, metrics: Mapping[str, float]) -> None:
-    """One line. Numbers that JSON cannot hold are written as the strings "nan", "inf" and "-inf"."""
+    """One line. Numbers that JSON cannot hold are written as the strings "nan", "inf" and
+    "-inf"."""
     if not self._file:
       return
     plain = {k: _number(v) for k, v in metrics.items()}
@@ -87,7 +90,8 @@ def _number(value) -> float | int | str:
 
 
 class ProgressLine:
-  """Where a run is: a live bar on a terminal, plain lines elsewhere (a file, a notebook's output, a pod's log)."""
+  """Where a run is: a live bar on a terminal, plain lines elsewhere (a file, a notebook's output,
+  a pod's log)."""
 
   def __init__(self, total: int, start: int = 0, console: Console | None = None):
     self._console = console or Console(file=sys.stderr)

@@ -1,4 +1,5 @@
-"""A source (folder, hub id, "starter", adapter or run) opened: the checkpoint, its tokenizer, where its weights go."""
+"""A source (folder, hub id, "starter", adapter or run) opened: the checkpoint, its tokenizer,
+where its weights go."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +42,8 @@ def dtype_of(name: str, key: str = "model.dtype"):
 
 
 def read_weights(checkpoint: hf.Checkpoint, dtype, mesh=None) -> dict[str, Any]:
-  """{"params": ...}, straight to where each leaf lives on the mesh (or on the default device without one)."""
+  """{"params": ...}, straight to where each leaf lives on the mesh (or on the default device
+  without one)."""
   if mesh is None:
     return hf.read(checkpoint, dtype)
   place = lambda name, leaf: tree.flatten(rules.shardings(tree.unflatten({name: leaf}), mesh))[name]

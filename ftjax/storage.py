@@ -1,4 +1,5 @@
-"""Files, local or remote (gs://, s3:// through fsspec). Writes are atomic: a reader never sees half a file."""
+"""Files, local or remote (gs://, s3:// through fsspec). Writes are atomic: a reader never sees
+half a file."""
 
 import hashlib
 import os
@@ -45,8 +46,9 @@ def write_text(path: str | Path, text: str) -> None:
 
 @contextmanager
 def atomic_path(path: str | Path):
-  """Yields a path beside `path` to write a file or folder at; it takes `path`'s place when the block ends well and is
-  removed when it does not, so a full disk or a crash leaves what was there before."""
+  """Yields a path beside `path` to write a file or folder at; it takes `path`'s place when the
+  block ends well and is removed when it does not, so a full disk or a crash leaves what was there
+  before."""
   path = Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   temporary = path.parent / f".{path.name}.{os.getpid()}.partial"

@@ -37,9 +37,11 @@ def map_named(fn: Callable[..., Any], tree: Tree, *rest: Tree) -> Tree:
 
 
 def match(name: str, table: Sequence[tuple[str, Any]]) -> Any:
-  """The value of the one pattern (a regex, matched to the whole name) that matches; anything else is an error.
+  """The value of the one pattern (a regex, matched to the whole name) that matches; anything else
+  is an error.
 
-  A table with no catch-all means that a new parameter must be thought about before it can be trained.
+  A table with no catch-all means that a new parameter must be thought about before it can be
+  trained.
   """
   hits = [(pattern, value) for pattern, value in table if re.fullmatch(pattern, name)]
   if len(hits) != 1:

@@ -1,7 +1,9 @@
-"""Times a training step: python scripts/benchmark.py --mode=full --batch=4 --length=512 [--against=trl] [--json]
+"""Times a training step: python scripts/benchmark.py --mode=full --batch=4 --length=512
+[--against=trl] [--json]
 
-Without --model: a random Llama of 56M parameters. --against=trl (pip install -e '.[bench]') runs TRL's step on the same
-model, data and dtype in turn, with glibc's allocator tuned for it, and prints the ratios.
+Without --model: a random Llama of 56M parameters. --against=trl (pip install -e '.[bench]') runs
+TRL's step on the same model, data and dtype in turn, with glibc's allocator tuned for it, and
+prints the ratios.
 """
 
 import json

@@ -1,6 +1,7 @@
 """Makes the starter model anew: python scripts/make_starter.py --workdir=runs/starter
 
-Text, tokenizer, random weights, training, and the copy in ftjax/assets/starter, all from this repository alone.
+Text, tokenizer, random weights, training, and the copy in ftjax/assets/starter, all from this
+repository alone.
 """
 
 from pathlib import Path

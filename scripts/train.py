@@ -1,4 +1,5 @@
-"""Fine-tunes a model: python scripts/train.py --config=configs/sft.py --workdir=runs/mine [--config.KEY=VALUE ...]
+"""Fine-tunes a model: python scripts/train.py --config=configs/sft.py --workdir=runs/mine
+[--config.KEY=VALUE ...]
 
 Run the same command again to go on from the last checkpoint.
 """

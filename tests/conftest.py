@@ -1,4 +1,5 @@
-"""Strict settings for every test: eight fake CPU devices, warnings are errors, rank promotion raises."""
+"""Strict settings for every test: eight fake CPU devices, warnings are errors, rank promotion
+raises."""
 
 import os
 
@@ -22,7 +23,8 @@ SHARED = ROOT.parent / "shared"
 
 @pytest.fixture(scope="session")
 def shared() -> pathlib.Path:
-  """The folder of real models, data and reference curves; a clone without it skips what needs it."""
+  """The folder of real models, data and reference curves; a clone without it skips what needs
+  it."""
   if not (SHARED / "models").is_dir():
     pytest.skip(f"needs {SHARED}, which this clone does not have")
   return SHARED

@@ -97,7 +97,8 @@ def test_divergence_exits_4(root, tmp_path, toy_flags):
 
 
 def test_a_disk_that_fills_keeps_the_last_checkpoint(root, tmp_path, toy_flags):
-  """Files may grow to 100 kB only: the run's log outgrows that after some checkpoints have been written."""
+  """Files may grow to 100 kB only: the run's log outgrows that after some checkpoints have been
+  written."""
   few = [f"--workdir={tmp_path / 'run'}", *toy_flags, "--config.train.duration=2000 steps"]
   few += ["--config.checkpoint.every=20 steps", "--config.train.log_every=1"]
   done = train(root, *few, largest_file_kb=100)

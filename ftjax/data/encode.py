@@ -33,9 +33,10 @@ class Unit(NamedTuple):
 class Rows:
   """Documents of different lengths, end to end.
 
-  ids: int32 [total]. trained: bool [total]; trained[i] = token i is a target that is trained on. offsets: int64 [rows + 1];
-  row i is ids[offsets[i] : offsets[i + 1]]. prompts (text, or messages up to the last answer) and references (that
-  answer) are for evaluation by generation: one of each per record, and empty for text and tokens.
+  ids: int32 [total]. trained: bool [total]; trained[i] = token i is a target that is trained on.
+  offsets: int64 [rows + 1]; row i is ids[offsets[i] : offsets[i + 1]]. prompts (text, or messages
+  up to the last answer) and references (that answer) are for evaluation by generation: one of each
+  per record, and empty for text and tokens.
   """
 
   ids: np.ndarray
@@ -70,7 +71,8 @@ class Rows:
 
   @property
   def lengths(self) -> np.ndarray:
-    """int64 [rows]: the ids of each row. It takes one place less of a batch, as the last id is a target alone."""
+    """int64 [rows]: the ids of each row. It takes one place less of a batch, as the last id is a
+    target alone."""
     return np.diff(self.offsets)
 
   @property
@@ -106,8 +108,8 @@ class Fitted:
 def text_ids(
   tok: PreTrainedTokenizerBase, texts: Sequence[str]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-  """Documents as (ids, trained): the tokenizer's BOS where it adds one, the text, EOS; all trained but the first id.
-  Raises InputError when the tokenizer has no EOS."""
+  """Documents as (ids, trained): the tokenizer's BOS where it adds one, the text, EOS; all trained
+  but the first id. Raises InputError when the tokenizer has no EOS."""
   if tok.eos_token_id is None:
     raise InputError(
       "The tokenizer has no EOS token to end a document with. Set eos_token in tokenizer_config.json."
@@ -130,11 +132,12 @@ def text_ids(
 
 
 def fit(unit: Unit, fitted: Fitted) -> list[Unit]:
-  """The unit, or what `fitted.how` makes of one with more than `fitted.limit` ids (and counts in `fitted`).
+  """The unit, or what `fitted.how` makes of one with more than `fitted.limit` ids (and counts in
+  `fitted`).
 
-  "split" windows overlap by one id, the first of each being context alone: every target is trained exactly once. A
-  window without trained tokens is left out. Raises InputError naming the place: for how="error", and when truncation
-  leaves nothing to train on.
+  "split" windows overlap by one id, the first of each being context alone: every target is trained
+  exactly once. A window without trained tokens is left out. Raises InputError naming the place:
+  for how="error", and when truncation leaves nothing to train on.
   """
   limit, n = fitted.limit, len(unit.ids)
   if n <= limit:

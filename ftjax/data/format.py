@@ -28,8 +28,8 @@ FIELDS = (
 
 
 def parse_fields(fields: Mapping[str, str] | str | None) -> dict[str, str]:
-  """{ftjax's name: the user's column} of the names that are set. Takes a mapping, or "prompt=mr,completion=ref".
-  Raises InputError for a name that ftjax does not have."""
+  """{ftjax's name: the user's column} of the names that are set. Takes a mapping, or
+  "prompt=mr,completion=ref". Raises InputError for a name that ftjax does not have."""
   if isinstance(fields, str):
     pairs = [part.partition("=") for part in fields.split(",") if part.strip()]
     if any(not sep for _, sep, _ in pairs):
@@ -47,8 +47,9 @@ def parse_fields(fields: Mapping[str, str] | str | None) -> dict[str, str]:
 
 
 def detect(records: Sequence[Record], fields: Mapping[str, str] | str | None = None) -> str:
-  """The format of rows, from the names in `fields` and else from the first row's columns. Raises InputError when no
-  format fits, and for preference rows, which supervised fine-tuning has no use for."""
+  """The format of rows, from the names in `fields` and else from the first row's columns. Raises
+  InputError when no format fits, and for preference rows, which supervised fine-tuning has no use
+  for."""
   fields, row = parse_fields(fields), records[0]
   if {"chosen", "rejected"} <= row.fields.keys() and not fields:
     prompt = next((c for c in ("prompt", "conversations", "messages") if c in row.fields), "...")
@@ -86,8 +87,8 @@ def check_format(name: str) -> str:
 def to_messages(
   record: Record, format: str, fields: Mapping[str, str] | None = None
 ) -> list[Message]:
-  """A row of a conversational format as [{"role": ..., "content": ...}, ...]. Raises InputError naming the row's place
-  and its columns. For "text" and "tokens" see `to_text` and `to_tokens`."""
+  """A row of a conversational format as [{"role": ..., "content": ...}, ...]. Raises InputError
+  naming the row's place and its columns. For "text" and "tokens" see `to_text` and `to_tokens`."""
   row = Row(record, fields or {}, format)
   if format == "messages":
     messages = [row.message(m) for m in row.rows("messages")]
@@ -116,7 +117,8 @@ def to_messages(
 
 
 def to_text(record: Record, fields: Mapping[str, str] | None = None) -> str:
-  """The document of a "text" row. Raises InputError naming the row's place when it is missing or empty."""
+  """The document of a "text" row. Raises InputError naming the row's place when it is missing or
+  empty."""
   text = Row(record, fields or {}, "text").text("text")
   if not text.strip():
     raise InputError(f"{record.place}: no trained token: the text is empty. Remove the row.")
@@ -126,9 +128,9 @@ def to_text(record: Record, fields: Mapping[str, str] | None = None) -> str:
 def to_tokens(
   record: Record, fields: Mapping[str, str] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-  """(ids int32 [n], trained bool [n]) of a "tokens" row; labels of -100 are not trained on, and no labels means all
-  are. Labels stand at their own token. Ids whose attention_mask is 0 (padding) are left out.
-  Raises InputError naming the row's place."""
+  """(ids int32 [n], trained bool [n]) of a "tokens" row; labels of -100 are not trained on, and no
+  labels means all are. Labels stand at their own token. Ids whose attention_mask is 0 (padding)
+  are left out. Raises InputError naming the row's place."""
   row = Row(record, fields or {}, "tokens")
   ids = row.ints("input_ids", low=0)
   labels = row.get("labels", optional=True)

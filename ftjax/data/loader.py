@@ -1,8 +1,10 @@
-"""Batches: rows into bins, bins into arrays, and the seeded, sharded, checkpointable order in which they come.
+"""Batches: rows into bins, bins into arrays, and the seeded, sharded, checkpointable order in
+which they come.
 
 data = load(config.data, tokenizer)
 packed = bins(data.train, data.max_length, pack=True)
-for batch, rows in batches(data.train, packed, batch_size=8, max_length=data.max_length, seed=0): ...
+for batch, rows in batches(data.train, packed, batch_size=8, max_length=data.max_length, seed=0):
+...
 """
 
 from __future__ import annotations
@@ -35,8 +37,9 @@ _ENDLESS = 1 << 40  # Updates: grain wants a number.
 class Loaded(NamedTuple):
   """A batch of an update, and what it was made of.
 
-  batch: every field [accumulate, batch_size / process_count, T]. rows: int64 [accumulate, batch_size / process_count],
-  the bin of each row; `bins[i]` are rows, whose places `Rows.place` knows.
+  batch: every field [accumulate, batch_size / process_count, T]. rows: int64 [accumulate,
+  batch_size / process_count], the bin of each row; `bins[i]` are rows, whose places `Rows.place`
+  knows.
   """
 
   batch: Batch
@@ -44,7 +47,8 @@ class Loaded(NamedTuple):
 
 
 def bins(rows: Rows, max_length: int, pack: bool, ordered: bool = False) -> list[list[int]]:
-  """Which rows share a row of a batch: best fit, or the order kept (ordered=True), or each row alone (pack=False).
+  """Which rows share a row of a batch: best fit, or the order kept (ordered=True), or each row
+  alone (pack=False).
 
   Raises InputError for a row that does not fit into max_length places.
   """
@@ -60,8 +64,8 @@ def bins(rows: Rows, max_length: int, pack: bool, ordered: bool = False) -> list
 
 
 def width(rows: Rows, bins: Bins, max_length: int) -> int:
-  """T of all batches of these bins: the fullest bin, rounded up to a multiple of 64, at most max_length. One number for
-  the whole data set, so that a step is compiled once."""
+  """T of all batches of these bins: the fullest bin, rounded up to a multiple of 64, at most
+  max_length. One number for the whole data set, so that a step is compiled once."""
   taken = rows.places_taken
   longest = max((int(taken[list(b)].sum()) for b in bins), default=1)
   return min(max_length, math.ceil(longest / 64) * 64)
@@ -85,15 +89,17 @@ def batches(
   process_count: int = 1,
   epochs: float | None = None,
 ) -> grain.DatasetIterator[Loaded]:
-  """An iterator of `Loaded`, with get_state() and set_state() (a small JSON-able dict; resume is exact).
+  """An iterator of `Loaded`, with get_state() and set_state() (a small JSON-able dict; resume is
+  exact).
 
-  Every pass is shuffled anew by `seed`. Passes follow each other without a gap: an update that the end of one leaves
-  incomplete is filled from the next, and no row is dropped. The global batch does not depend on the process count: of
-  each micro batch's batch_size rows, process p takes the p-th equal slice. With shuffle=False, row r of micro batch m
-  of update i is bin (i * accumulate + m) * batch_size + r, from the start again after the last.
+  Every pass is shuffled anew by `seed`. Passes follow each other without a gap: an update that the
+  end of one leaves incomplete is filled from the next, and no row is dropped. The global batch
+  does not depend on the process count: of each micro batch's batch_size rows, process p takes the
+  p-th equal slice. With shuffle=False, row r of micro batch m of update i is bin (i * accumulate +
+  m) * batch_size + r, from the start again after the last.
 
-  epochs: how many passes, rounded up to whole updates; None = without end. Raises InputError for no bins, or when
-  batch_size does not divide by process_count.
+  epochs: how many passes, rounded up to whole updates; None = without end. Raises InputError for
+  no bins, or when batch_size does not divide by process_count.
   """
   import grain
 
@@ -108,7 +114,8 @@ def batches(
 
   @functools.lru_cache(maxsize=2)  # An update may span two passes.
   def order(number: int) -> np.ndarray:
-    """The bins in the order of pass `number`. RandomState, as numpy keeps its numbers the same for ever."""
+    """The bins in the order of pass `number`. RandomState, as numpy keeps its numbers the same for
+    ever."""
     seeds = np.random.SeedSequence((seed, number))
     random = np.random.RandomState(np.random.MT19937(seeds))
     return random.permutation(len(bins)) if shuffle else np.arange(len(bins))
@@ -127,7 +134,8 @@ def batches(
 
 
 def fixed_batches(rows: Rows, bins: Bins, batch_size: int, max_length: int) -> Iterator[Batch]:
-  """Every bin once, in order, as batches [batch_size, T]; the last is filled up with padding (segments and weights 0)."""
+  """Every bin once, in order, as batches [batch_size, T]; the last is filled up with padding
+  (segments and weights 0)."""
   length = width(rows, bins, max_length)
   for at in range(0, len(bins), batch_size):
     yield fill(rows, bins[at : at + batch_size], length, batch_size)

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 
 
 def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
-  """Best-fit decreasing: the longest row first, each into the fullest bin that still has room for it.
+  """Best-fit decreasing: the longest row first, each into the fullest bin that still has room for
+  it.
 
-  lengths: the places each row takes, none above `capacity`. Returns the rows of each bin, ascending; bins are ordered
-  by their first row. Fills no more than 11/9 of the fewest possible bins, plus 6/9 (Dosa et al., 2013: as for
-  first-fit decreasing).
+  lengths: the places each row takes, none above `capacity`. Returns the rows of each bin,
+  ascending; bins are ordered by their first row. Fills no more than 11/9 of the fewest possible
+  bins, plus 6/9 (Dosa et al., 2013: as for first-fit decreasing).
 
-  A bit set of the room that is left finds the fullest bin in one step, so a million rows take seconds.
+  A bit set of the room that is left finds the fullest bin in one step, so a million rows take
+  seconds.
   """
   bins: list[list[int]] = []
   by_room: list[list[int]] = [[] for _ in range(capacity + 1)]  # by_room[r]: bins with room r
@@ -39,8 +41,8 @@ def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
 
 
 def in_order(lengths: Sequence[int], capacity: int) -> list[list[int]]:
-  """Rows packed as they come: a new bin begins when the next row does not fit into the last. Keeps the order, at the
-  price of some filling."""
+  """Rows packed as they come: a new bin begins when the next row does not fit into the last. Keeps
+  the order, at the price of some filling."""
   bins: list[list[int]] = []
   room = -1
   for row, length in enumerate(lengths):

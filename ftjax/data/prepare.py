@@ -45,8 +45,8 @@ class Settings:
 
   @classmethod
   def of(cls, config: Any) -> Settings:
-    """Reads a ConfigDict, a mapping or an object with these attributes. Raises InputError for a key of a mapping that
-    does not exist, and for values that are out of range."""
+    """Reads a ConfigDict, a mapping or an object with these attributes. Raises InputError for a
+    key of a mapping that does not exist, and for values that are out of range."""
     known = {f.name for f in fields(cls)}
     given = (
       dict(config.items())
@@ -68,8 +68,8 @@ class Settings:
 
 @dataclass
 class Data:
-  """What training and validation see. template: None for text and tokens. max_length: data.max_length, or less where
-  the model's own limit is lower."""
+  """What training and validation see. template: None for text and tokens. max_length:
+  data.max_length, or less where the model's own limit is lower."""
 
   train: Rows
   validation: Rows
@@ -89,10 +89,10 @@ def load(
 ) -> Data:
   """Reads, encodes and splits the data that `config.data` names.
 
-  tokenizer: None will do for format "tokens". model_max_length: the positions that the model has. stops: stop ids beside
-  the tokenizer's EOS (those of generation_config.json). vocab_size: the rows of the model's embedding, which ids are
-  checked against. Raises InputError for everything that is wrong with the config
-  or the data, naming the row's place.
+  tokenizer: None will do for format "tokens". model_max_length: the positions that the model has.
+  stops: stop ids beside the tokenizer's EOS (those of generation_config.json). vocab_size: the
+  rows of the model's embedding, which ids are checked against. Raises InputError for everything
+  that is wrong with the config or the data, naming the row's place.
   """
   settings = Settings.of(config_data)
   named = formats.parse_fields(settings.fields)
@@ -173,8 +173,8 @@ class _Side:
   def encode(
     self, records: list[Record], count: bool = True
   ) -> tuple[list[Unit], list[tuple[Any, str] | None]]:
-    """(units that fit into max_length, (prompt, reference) of every record). count: whether over-long rows enter the
-    report's counts."""
+    """(units that fit into max_length, (prompt, reference) of every record). count: whether
+    over-long rows enter the report's counts."""
     fitted = self.fitted if count else Fitted(self.fitted.limit, self.fitted.how)
     pairs: list[tuple[Any, str] | None] = [None] * len(records)
     if self.kind == "tokens":
@@ -225,7 +225,8 @@ def _joined(template: Template, pairs: list[tuple[Any, str]], encoded: list[tupl
 
 
 def _pair(messages: list[Mapping[str, str]]) -> tuple[Any, str]:
-  """(prompt, reference): the messages before the last answer (its text, where that is one user turn), and the answer."""
+  """(prompt, reference): the messages before the last answer (its text, where that is one user
+  turn), and the answer."""
   last = max(i for i, m in enumerate(messages) if m["role"] == "assistant")
   before = messages[:last]
   alone = len(before) == 1 and before[0]["role"] == "user"
@@ -233,6 +234,7 @@ def _pair(messages: list[Mapping[str, str]]) -> tuple[Any, str]:
 
 
 def _tokens_key(ids: np.ndarray, trained: np.ndarray) -> bytes:
-  """The ids before the first trained one: the prompt. Where that is the first token alone, the whole row."""
+  """The ids before the first trained one: the prompt. Where that is the first token alone, the
+  whole row."""
   start = int(trained.argmax())
   return (ids if start <= 1 else ids[:start]).tobytes()

@@ -23,12 +23,14 @@ _HUBS = ("hf", "tfds")
 def read(spec: str | Sequence[Any], key: str = "data.train") -> list[Record]:
   """All records that `spec` names, in order.
 
-  spec: a path, a glob, "hf:NAME[:SPLIT]", "tfds:NAME[:SPLIT]"; several of them between commas or in a list; each with a
-  weight if wanted: "a.jsonl@0.7, b.jsonl@0.3" or [("a.jsonl", 0.7), ("b.jsonl", 0.3)]. Weights are shares of the
-  mixture: it has as many rows as all sources together, and a source is repeated or thinned to its share (the same rows
-  each time). Without weights every row comes once.
+  spec: a path, a glob, "hf:NAME[:SPLIT]", "tfds:NAME[:SPLIT]"; several of them between commas or
+  in a list; each with a weight if wanted: "a.jsonl@0.7, b.jsonl@0.3" or [("a.jsonl", 0.7),
+  ("b.jsonl", 0.3)]. Weights are shares of the mixture: it has as many rows as all sources
+  together, and a source is repeated or thinned to its share (the same rows each time). Without
+  weights every row comes once.
 
-  Raises InputError for a spec without files, an unknown suffix, a bad weight, a source without rows.
+  Raises InputError for a spec without files, an unknown suffix, a bad weight, a source without
+  rows.
   """
   parts = [_weighted(part) for part in _parts(spec)]
   if not parts:
@@ -92,7 +94,8 @@ def _source(path: str) -> str:
 
 
 def _sized(rows: list[Record], count: int) -> list[Record]:
-  """`count` records: all of them as often as they fit whole, then those whose content hashes lowest, in order."""
+  """`count` records: all of them as often as they fit whole, then those whose content hashes
+  lowest, in order."""
   whole, rest = divmod(count, len(rows))
   order = sorted(range(len(rows)), key=lambda i: (_hash(rows[i]), i))
   return rows * whole + [rows[i] for i in sorted(order[:rest])]

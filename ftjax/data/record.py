@@ -6,7 +6,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Record:
-  """fields: column name -> value. place: where the row stands, as in "rows.jsonl:17"; every error names it."""
+  """fields: column name -> value. place: where the row stands, as in "rows.jsonl:17"; every error
+  names it."""
 
   fields: dict[str, Any]
   place: str

@@ -49,7 +49,8 @@ class Report:
   def measure(
     self, data: Data, lengths: list[int], pack: bool, tokenizer: PreTrainedTokenizerBase | None
   ) -> None:
-    """Fills in what `data` shows. lengths: the ids of every record, before over-long ones were cut."""
+    """Fills in what `data` shows. lengths: the ids of every record, before over-long ones were
+    cut."""
     self.records, self.train, self.validation = len(lengths), len(data.train), len(data.validation)
     at = np.percentile(lengths, [50, 90, 99, 100], method="higher").astype(int).tolist()
     self.lengths = dict(zip(("50%", "90%", "99%", "longest"), at, strict=True))
@@ -70,8 +71,8 @@ class Report:
       )
 
   def lines(self, markup: bool = False) -> list[str]:
-    """The report as lines of text. markup: rich's markup, in which trained parts are green; else they stand between
-    brackets of their own."""
+    """The report as lines of text. markup: rich's markup, in which trained parts are green; else
+    they stand between brackets of their own."""
     how = "detected" if self.detected else "as data.format says"
     out = [f"format      {self.format} ({how})" + (f"; {self.template}" if self.template else "")]
     out.append(
@@ -111,8 +112,8 @@ class Report:
 
 
 def _runs(rows: Rows, tokenizer: PreTrainedTokenizerBase | None) -> list[tuple[str, bool]]:
-  """The first row as text (as ids, where there is no tokenizer), cut where the mask changes. It is decoded from the ids
-  that are trained on, so that it shows what the model sees."""
+  """The first row as text (as ids, where there is no tokenizer), cut where the mask changes. It is
+  decoded from the ids that are trained on, so that it shows what the model sees."""
   ids, trained = rows.row(0)
   cuts = [0, *(np.flatnonzero(trained[1:] != trained[:-1]) + 1).tolist(), len(ids)]
   text = lambda end: (

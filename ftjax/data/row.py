@@ -1,4 +1,5 @@
-"""A record read column by column: the user's names for ftjax's, types checked, errors that name the row's place."""
+"""A record read column by column: the user's names for ftjax's, types checked, errors that name
+the row's place."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ class Row:
     return InputError(f"{self.record.place}: {what}")
 
   def get(self, name: str, optional: bool = False) -> Any:
-    """The value of ftjax's column `name`. optional: None when the row has no such column, unless the user named it."""
+    """The value of ftjax's column `name`. optional: None when the row has no such column, unless
+    the user named it."""
     column = self.fields.get(name, name)
     value = self.record.fields.get(column)
     known = column in self.record.fields or name not in self.fields

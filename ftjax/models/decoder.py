@@ -18,7 +18,8 @@ REMAT = ("none", "block", "dots")
 
 
 class Block(nn.Module):
-  """x -> x + attention(norm(x)) -> x + mlp(norm(x)), or both halves side by side (`residual="parallel"`)."""
+  """x -> x + attention(norm(x)) -> x + mlp(norm(x)), or both halves side by side
+  (`residual="parallel"`)."""
 
   config: ModelConfig
   dtype: jnp.dtype
@@ -45,7 +46,8 @@ class Decoder(nn.Module):
 
   The residual flow, with its leaf names:
 
-    tokens -> embed/tokens (+ embed/positions) -> [ attention_norm -> attention -> + -> mlp_norm -> mlp -> + ] x L
+    tokens -> embed/tokens (+ embed/positions) -> [ attention_norm -> attention -> + -> mlp_norm ->
+    mlp -> + ] x L
            -> final_norm -> hidden -> head/kernel, or embed/tokens again where tied -> logits
 
   scan: one block traced once, with weights stacked along a leading axis of L (params/layers/...).

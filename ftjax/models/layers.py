@@ -48,7 +48,8 @@ class Linear(nn.Module):
     return y
 
   def _contract(self, x, kernel, dims: int):
-    # As one flat matrix product: XLA's CPU backend takes half as long again over the same one with more dims.
+    # As one flat matrix product: XLA's CPU backend takes half as long again over the same one with
+    # more dims.
     lead, inputs, outputs = x.shape[: x.ndim - dims], kernel.shape[:dims], kernel.shape[dims:]
     size = math.prod(inputs)
     y = x.reshape(-1, size) @ kernel.astype(self.dtype).reshape(size, -1)

@@ -158,7 +158,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def save(tensors: dict[str, np.ndarray], path: Path) -> None:
-  """Writes a safetensors file as transformers marks it, readable by whom the folder lets in (the library would make
-  it the owner's alone)."""
+  """Writes a safetensors file as transformers marks it, readable by whom the folder lets in (the
+  library would make it the owner's alone)."""
   save_file(tensors, path, metadata={"format": "pt"})
   path.chmod(0o644)

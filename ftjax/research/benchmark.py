@@ -32,7 +32,8 @@ LLAMA_56M = {
   "head_dim": 64, "max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "hidden_act": "silu",
   "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}, "tie_word_embeddings": False,
 }  # fmt: skip
-# Without this glibc gives every step's memory back and takes it again, which costs PyTorch a third of its speed.
+# Without this glibc gives every step's memory back and takes it again, which costs PyTorch a third
+# of its speed.
 TUNED_MALLOC = {
   "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1", "MALLOC_TOP_PAD_": "268435456"
 }  # fmt: skip
@@ -50,7 +51,8 @@ def random_llama(folder: Path) -> Path:
 def train_step_time(
   folder: Path, *, mode: str, dtype: str, batch: int, length: int, steps: int
 ) -> dict:
-  """Median seconds of a training step over full rows of random tokens, after two that do not count."""
+  """Median seconds of a training step over full rows of random tokens, after two that do not
+  count."""
   began = time.perf_counter()
   checkpoint = hf.open_checkpoint(folder)
   mesh, config = make_mesh(), checkpoint.config
@@ -106,8 +108,8 @@ def random_batch(vocab: int, batch: int, length: int) -> Batch:
 
 
 def model_flops(config, batch: int, length: int, mode: str) -> float:
-  """FLOPs of one step that the mathematics needs: 6 a parameter and token (4 where the base is frozen, whose
-  gradients are not formed), and causal attention at half of its square."""
+  """FLOPs of one step that the mathematics needs: 6 a parameter and token (4 where the base is
+  frozen, whose gradients are not formed), and causal attention at half of its square."""
   matrices = config.L * (
     config.D * config.H * (2 * config.N + 2 * config.K)
     + config.D * config.F * (3 if config.gated else 2)

@@ -1,4 +1,5 @@
-"""TRL's side of the benchmark: python -m ftjax.research.benchmark_trl FOLDER OPTIONS prints one line of JSON."""
+"""TRL's side of the benchmark: python -m ftjax.research.benchmark_trl FOLDER OPTIONS prints one
+line of JSON."""
 
 import json
 import resource

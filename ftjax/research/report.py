@@ -9,7 +9,8 @@ from ftjax import tree
 def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memory) -> list[str]:
   """Parameters trained, updates, tokens, learning rate, devices and bytes.
 
-  tokens: places of one update. memory: the compiled step's memory analysis (bytes per device), or None.
+  tokens: places of one update. memory: the compiled step's memory analysis (bytes per device), or
+  None.
   """
   trained, frozen = tree.count(state.trainable), tree.count(state.frozen)
   hf = opened.checkpoint.hf_config

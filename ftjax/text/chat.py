@@ -2,7 +2,8 @@
 
 system "Be brief."  user "Name a fish."  assistant "Cod."
 text    <s>Be brief.\\nName a fish.\\nCod.</s>      (rendered once, tokenised once)
-trained                              ^^^^^^^^      (what lies after the render of the messages before the answer)
+trained                              ^^^^^^^^      (what lies after the render of the messages
+before the answer)
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _CHUNK = 1000  # Conversations tokenised at once: enough to use all cores, littl
 
 @dataclass(frozen=True)
 class Encoded:
-  """One row. trained[i]: token i is a target that is trained on; trained[0] is always False, as nothing precedes it."""
+  """One row. trained[i]: token i is a target that is trained on; trained[0] is always False, as
+  nothing precedes it."""
 
   ids: list[int]
   trained: list[bool]
@@ -37,8 +39,9 @@ class Encoded:
 class Template:
   """How messages become text, in training and at inference alike.
 
-  kind "chat": the checkpoint's own chat template. kind "plain", for base models: every user turn followed by the
-  separator, every assistant turn by EOS. stops: the ids that may end an answer; an answer without one is an error.
+  kind "chat": the checkpoint's own chat template. kind "plain", for base models: every user turn
+  followed by the separator, every assistant turn by EOS. stops: the ids that may end an answer; an
+  answer without one is an error.
   """
 
   tokenizer: PreTrainedTokenizerBase
@@ -55,9 +58,9 @@ class Template:
     separator: str = "auto",
     stops: Iterable[int] = (),
   ) -> Template:
-    """name "auto": the checkpoint's chat template where it has one, else "plain". separator "auto": a newline (see
-    `auto_separator` for what a whole dataset says). stops: stop ids beside the tokenizer's EOS, as those of
-    generation_config.json."""
+    """name "auto": the checkpoint's chat template where it has one, else "plain". separator
+    "auto": a newline (see `auto_separator` for what a whole dataset says). stops: stop ids beside
+    the tokenizer's EOS, as those of generation_config.json."""
     choice(name, ("auto", "chat", "plain"), "data.template")
     has = bool(getattr(tokenizer, "chat_template", None))
     kind = ("chat" if has else "plain") if name == "auto" else name
@@ -91,10 +94,11 @@ class Template:
   def encode_many(
     self, rows: Sequence[Messages], train_on: str = "responses", places: Sequence[str] | None = None
   ) -> list[Encoded]:
-    """Encodes conversations. train_on: "responses" (every assistant turn), "last" (the last of them alone) or "all".
+    """Encodes conversations. train_on: "responses" (every assistant turn), "last" (the last of
+    them alone) or "all".
 
-    Raises InputError naming the row's place for: a template that cannot render it or that is not prefix-preserving, a
-    doubled BOS, no trained token, an answer without a stop token.
+    Raises InputError naming the row's place for: a template that cannot render it or that is not
+    prefix-preserving, a doubled BOS, no trained token, an answer without a stop token.
     """
     choice(train_on, TRAIN_ON, "data.train_on")
     places = places or [f"row {i + 1}" for i in range(len(rows))]
@@ -116,7 +120,8 @@ class Template:
     return encoded
 
   def render_prompt(self, prompt: str | Messages) -> list[int]:
-    """The ids to generate an answer from: a prompt (taken as one user turn) or messages that end before the answer."""
+    """The ids to generate an answer from: a prompt (taken as one user turn) or messages that end
+    before the answer."""
     text = self.render_text(prompt)
     return (
       encode_prompt(self.tokenizer, text)
@@ -125,12 +130,14 @@ class Template:
     )
 
   def render_text(self, prompt: str | Messages) -> str:
-    """The text to generate an answer from (in "plain", without the special tokens that the tokenizer puts first)."""
+    """The text to generate an answer from (in "plain", without the special tokens that the
+    tokenizer puts first)."""
     messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
     return self._render(messages, True, "the prompt")
 
   def attach(self, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Gives `tokenizer` the chat template that was trained with, so that an exported model is prompted the same way."""
+    """Gives `tokenizer` the chat template that was trained with, so that an exported model is
+    prompted the same way."""
     if self.kind == "chat":
       tokenizer.chat_template = self.tokenizer.chat_template
       return
@@ -245,8 +252,8 @@ class Template:
 
 
 def auto_separator(rows: Iterable[Messages]) -> str:
-  """ "" when most answers already stand apart from their prompt (the prompt ends, or the answer begins, in whitespace),
-  else a newline."""
+  """ "" when most answers already stand apart from their prompt (the prompt ends, or the answer
+  begins, in whitespace), else a newline."""
   own = total = 0
   for messages in rows:
     for before, after in zip(messages, messages[1:], strict=False):

@@ -16,8 +16,8 @@ _FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tekke
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase | None:
   """The tokenizer of a model folder, or None when the folder has no tokenizer files.
 
-  Fast tokenizers only: the masks need the span of text that each token came from. Raises InputError for a tokenizer
-  that cannot be read, or that only a slow implementation can read.
+  Fast tokenizers only: the masks need the span of text that each token came from. Raises
+  InputError for a tokenizer that cannot be read, or that only a slow implementation can read.
   """
   folder = Path(folder)
   if not any((folder / name).is_file() for name in _FILES):
@@ -51,8 +51,8 @@ def bos_id(tok: PreTrainedTokenizerBase) -> int | None:
 def stop_ids(
   tok: PreTrainedTokenizerBase | None, generation_config: dict[str, Any] | None
 ) -> tuple[int, ...]:
-  """The ids that end a generation: the tokenizer's, then those of generation_config.json ("eos_token_id": an id or a
-  list of ids), each once."""
+  """The ids that end a generation: the tokenizer's, then those of generation_config.json
+  ("eos_token_id": an id or a list of ids), each once."""
   ids = [] if tok is None or tok.eos_token_id is None else [tok.eos_token_id]
   more = (generation_config or {}).get("eos_token_id")
   ids += more if isinstance(more, (list, tuple)) else [] if more is None else [more]
@@ -60,8 +60,8 @@ def stop_ids(
 
 
 def lead_ids(tok: PreTrainedTokenizerBase) -> list[int]:
-  """The special tokens that the tokenizer puts before a text (mostly BOS, or none). What it would put after the text
-  is left out: a prompt that ends in EOS is no prompt."""
+  """The special tokens that the tokenizer puts before a text (mostly BOS, or none). What it would
+  put after the text is left out: a prompt that ends in EOS is no prompt."""
   bare = tok("a", add_special_tokens=False).input_ids
   full = tok("a").input_ids
   for i in range(len(full) - len(bare) + 1):
@@ -71,10 +71,11 @@ def lead_ids(tok: PreTrainedTokenizerBase) -> list[int]:
 
 
 def encode_prompt(tok: PreTrainedTokenizerBase, text: str) -> list[int]:
-  """Raw text as ids, after the special tokens that the tokenizer puts first; a BOS written in the text is not doubled.
+  """Raw text as ids, after the special tokens that the tokenizer puts first; a BOS written in the
+  text is not doubled.
 
-  An empty text is BOS alone (or EOS, which separates documents, where there is no BOS: a model needs one token to
-  start from). Raises InputError for an empty text when there is neither.
+  An empty text is BOS alone (or EOS, which separates documents, where there is no BOS: a model
+  needs one token to start from). Raises InputError for an empty text when there is neither.
   """
   lead = lead_ids(tok)
   ids = tok(text, add_special_tokens=False, verbose=False).input_ids if text else []

@@ -1,4 +1,5 @@
-"""Orbax checkpoints inside a run: written in the background, whole or not at all, restored to the last bit."""
+"""Orbax checkpoints inside a run: written in the background, whole or not at all, restored to the
+last bit."""
 
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from ftjax.train.state import TrainState
 
 
 class Checkpoints:
-  """A folder of checkpoints `<step>/{state,progress}`: the newest `keep`, and the one with the best validation loss.
+  """A folder of checkpoints `<step>/{state,progress}`: the newest `keep`, and the one with the
+  best validation loss.
 
-  state: step, trainable collections, optimizer state and key; the frozen base is read from its source again.
-  progress: JSON, the data iterator's place and early stopping's memory.
+  state: step, trainable collections, optimizer state and key; the frozen base is read from its
+  source again. progress: JSON, the data iterator's place and early stopping's memory.
   """
 
   def __init__(self, folder: str | Path, keep: int = 2, read_only: bool = False):
@@ -41,7 +43,8 @@ class Checkpoints:
   def save(
     self, state: TrainState, step: int, progress: dict[str, Any], loss: float | None = None
   ) -> None:
-    """Starts writing; earlier writes are waited for first. Does nothing if `step` is there already."""
+    """Starts writing; earlier writes are waited for first. Does nothing if `step` is there
+    already."""
     if step in self._manager.all_steps():
       return
     with self._explain(step):
@@ -59,7 +62,8 @@ class Checkpoints:
       self._manager.wait_until_finished()
 
   def restore(self, state: TrainState, step: int) -> tuple[TrainState, dict[str, Any]]:
-    """(the state of `step`, in `state`'s shardings and dtypes; its progress). `state` may hold shape structs."""
+    """(the state of `step`, in `state`'s shardings and dtypes; its progress). `state` may hold
+    shape structs."""
     target = _saved(state)
     args = ocp.args.Composite(
       state=ocp.args.PyTreeRestore(
@@ -80,7 +84,8 @@ class Checkpoints:
 
 
 class _Explain:
-  """Turns a failed write (a full disk, most often) into one message; whole checkpoints stay as they are."""
+  """Turns a failed write (a full disk, most often) into one message; whole checkpoints stay as
+  they are."""
 
   def __init__(self, checkpoints: Checkpoints, step: int | None):
     self.checkpoints, self.step = checkpoints, step
@@ -104,12 +109,14 @@ class _Explain:
 
 
 def _saved(state: TrainState) -> dict[str, Any]:
-  """The part of the state that is written. An optimizer's nested tuples become plain, named containers."""
+  """The part of the state that is written. An optimizer's nested tuples become plain, named
+  containers."""
   return {k: v for k, v in state._asdict().items() if k != "frozen"}
 
 
 def restore_trainable(folder: str | Path, step: int, trainable):
-  """The trainable collections of one checkpoint alone, in the shardings of `trainable` (arrays or shape structs)."""
+  """The trainable collections of one checkpoint alone, in the shardings of `trainable` (arrays or
+  shape structs)."""
   path = Path(folder).absolute() / str(step) / "state"
   target = {"trainable": trainable}
   args = ocp.args.PyTreeRestore(

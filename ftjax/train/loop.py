@@ -1,4 +1,5 @@
-"""The training loop: dispatch an update, read the last one's numbers, and now and then evaluate and save."""
+"""The training loop: dispatch an update, read the last one's numbers, and now and then evaluate
+and save."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -51,7 +52,8 @@ class Window:
     self.tokens += int(sums.tokens)
 
   def metrics(self, sums: Sums) -> dict[str, float]:
-    """The line's numbers: the window's token-weighted loss and rates, the last update's norm and learning rate."""
+    """The line's numbers: the window's token-weighted loss and rates, the last update's norm and
+    learning rate."""
     seconds = max(time.monotonic() - self.began, 1e-9)
     return {
       "train/loss": self.nll / max(self.weight, 1e-9),
@@ -85,9 +87,10 @@ def train(
 ) -> Outcome:
   """Runs updates start + 1 .. plan.total.
 
-  loader yields (batch, rows) and has get_state(); its state is saved with each checkpoint. evaluate takes
-  {collection: ...} and returns {"loss": ..., ...}; it runs before the first update too, so that every curve starts at
-  the base model. name_rows describes the rows (of one micro batch and row) in a Diverged error.
+  loader yields (batch, rows) and has get_state(); its state is saved with each checkpoint.
+  evaluate takes {collection: ...} and returns {"loss": ..., ...}; it runs before the first update
+  too, so that every curve starts at the base model. name_rows describes the rows (of one micro
+  batch and row) in a Diverged error.
   """
   line = ProgressLine(plan.total, start)
   window, pending, outcome, saved = Window(), None, None, None

@@ -1,4 +1,5 @@
-"""Cross-entropy of the next token, over chunks of tokens, with the vocabulary's logits never whole in memory."""
+"""Cross-entropy of the next token, over chunks of tokens, with the vocabulary's logits never whole
+in memory."""
 
 from typing import NamedTuple
 
@@ -9,7 +10,8 @@ from ftjax.parallel.mesh import BATCH, constrain
 
 
 class Head(NamedTuple):
-  """The output matrix: kernel [V, D] where `tied` to the token table, else [D, V]; bias [V] or None."""
+  """The output matrix: kernel [V, D] where `tied` to the token table, else [D, V]; bias [V] or
+  None."""
 
   kernel: jax.Array
   bias: jax.Array | None
@@ -24,11 +26,13 @@ def next_token_loss(
   tied: bool,
   chunk: int = 512,
 ) -> tuple[jax.Array, jax.Array]:
-  """(sum of weighted cross-entropies in nats, float32 []; the same sum of each row, float32 [B], without gradient).
+  """(sum of weighted cross-entropies in nats, float32 []; the same sum of each row, float32 [B],
+  without gradient).
 
-  The forward pass of a differentiated call computes the gradients as well, chunk by chunk, while the logits are at
-  hand (Hsu et al. 2024, "Liger Kernel"): no [B, T, V] array exists and no logit is computed twice. The gradient of
-  the head is computed only where somebody differentiates it. Each chunk holds about `chunk` tokens.
+  The forward pass of a differentiated call computes the gradients as well, chunk by chunk, while
+  the logits are at hand (Hsu et al. 2024, "Liger Kernel"): no [B, T, V] array exists and no logit
+  is computed twice. The gradient of the head is computed only where somebody differentiates it.
+  Each chunk holds about `chunk` tokens.
   """
   if (
     tied != (head.kernel.shape[1] == hidden_BTD.shape[-1])
@@ -41,8 +45,8 @@ def next_token_loss(
 
 
 def _chunk_length(shape, chunk: int) -> int:
-  """The longest divisor of T with at most `chunk` tokens a chunk (T itself may be prime: then 1 token a chunk is
-  avoided by padding, so the smallest number of equal chunks is taken instead)."""
+  """The longest divisor of T with at most `chunk` tokens a chunk (T itself may be prime: then 1
+  token a chunk is avoided by padding, so the smallest number of equal chunks is taken instead)."""
   B, T, _ = shape
   pieces = -(-B * T // chunk)
   return -(-T // min(pieces, T))

@@ -15,7 +15,8 @@ SCHEDULES = ("constant", "linear", "cosine")
 def make_schedule(name: str, learning_rate: float, *, warmup: int, total: int) -> optax.Schedule:
   """update (0, 1, ...) -> learning rate, as transformers' get_scheduler has it.
 
-  With warmup the first update uses rate 0 and update `warmup` the full rate; linear and cosine reach 0 after `total`.
+  With warmup the first update uses rate 0 and update `warmup` the full rate; linear and cosine
+  reach 0 after `total`.
   """
   choice(name, SCHEDULES, "optim.schedule")
   positive(learning_rate, "optim.learning_rate")
@@ -87,7 +88,8 @@ def make_optimizer(
 
 
 def state_shardings(tx: optax.GradientTransformation, trainable, shardings, replicated):
-  """Shardings of tx's state: a moment lives where its parameter does, everything else everywhere."""
+  """Shardings of tx's state: a moment lives where its parameter does, everything else
+  everywhere."""
   shapes = jax.eval_shape(tx.init, trainable)
   sizes = {name: x.shape for name, x in tree.flatten(trainable).items()}
   places = tree.flatten(shardings)

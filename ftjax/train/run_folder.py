@@ -14,7 +14,8 @@ CONFIG, CHECKPOINTS, BEST, FINAL = "config.json", "checkpoints", "best", "final"
 def claim(workdir: str | Path, config: ConfigDict) -> Path:
   """Makes the folder and writes the resolved config, or checks that the run in it has the same one.
 
-  Raises InputError, with the difference, for another config, and for a folder that holds something else.
+  Raises InputError, with the difference, for another config, and for a folder that holds something
+  else.
   """
   workdir = Path(workdir)
   resolved = json.loads(json.dumps(flat(config)))

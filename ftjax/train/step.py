@@ -19,7 +19,8 @@ LossFn = Callable[[Variables, Batch, jax.Array], tuple[jax.Array, jax.Array]]
 
 
 class Sums(NamedTuple):
-  """What an update reports: sums and counts, so that updates and processes can be added before dividing."""
+  """What an update reports: sums and counts, so that updates and processes can be added before
+  dividing."""
 
   nll: jax.Array  # float32 []: weighted cross-entropy, nats
   weight: jax.Array  # float32 []: what to divide it by
@@ -48,8 +49,8 @@ def train_step(
 ) -> tuple[TrainState, Sums]:
   """One update from a batch of micro batches [A, B, T].
 
-  The loss is sum(weighted cross-entropy) / sum(weights) over all A * B rows: A micro batches are one batch A times as
-  large, however unevenly their trained tokens fall.
+  The loss is sum(weighted cross-entropy) / sum(weights) over all A * B rows: A micro batches are
+  one batch A times as large, however unevenly their trained tokens fall.
   """
   key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
   weight = batch.weights.sum()
@@ -86,7 +87,8 @@ def train_step(
 
 
 def compile_step(mesh, places: TrainState, loss: LossFn, tx, schedule):
-  """train_step for a mesh: the state stays where `places` says and is donated; the batch's rows are split."""
+  """train_step for a mesh: the state stays where `places` says and is donated; the batch's rows
+  are split."""
   step = lambda state, batch: train_step(state, batch, loss=loss, tx=tx, schedule=schedule)
   rows = batch_sharding(mesh)
   return pjit(step, mesh, inputs=(places, rows), outputs=(places, replicated(mesh)), donate=(0,))

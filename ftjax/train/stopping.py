@@ -1,4 +1,5 @@
-"""When to stop: early stopping by validation loss, signals, and numbers that are no longer numbers."""
+"""When to stop: early stopping by validation loss, signals, and numbers that are no longer
+numbers."""
 
 import contextlib
 import math
@@ -7,12 +8,14 @@ from dataclasses import asdict, dataclass
 
 
 class Diverged(ArithmeticError):
-  """The loss or the gradient is NaN or Inf; the message names the step and the rows. Scripts exit with status 4."""
+  """The loss or the gradient is NaN or Inf; the message names the step and the rows. Scripts exit
+  with status 4."""
 
 
 @dataclass
 class EarlyStopping:
-  """Prechelt's (1998) simplest rule: stop after `patience` evaluations without an improvement of `min_delta`.
+  """Prechelt's (1998) simplest rule: stop after `patience` evaluations without an improvement of
+  `min_delta`.
 
   patience = 0 never stops; the best step is remembered all the same.
   """
@@ -49,7 +52,8 @@ class EarlyStopping:
 
 @contextlib.contextmanager
 def stop_signals():
-  """Yields a function that says which of SIGTERM and SIGINT has come, or None. A second one acts as usual."""
+  """Yields a function that says which of SIGTERM and SIGINT has come, or None. A second one acts
+  as usual."""
   came: list[int] = []
 
   def handle(number, frame):

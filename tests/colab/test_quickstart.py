@@ -1,4 +1,5 @@
-"""The notebook runs from its first cell after the installation to its last, and shows what it promises."""
+"""The notebook runs from its first cell after the installation to its last, and shows what it
+promises."""
 
 import os
 

@@ -11,7 +11,8 @@ from ftjax.data.record import Record
 
 @pytest.fixture(scope="session")
 def tok():
-  """Byte-level: "<s>" is 0 and "</s>" is 1, which is also the padding; a text has as many ids as bytes, and BOS."""
+  """Byte-level: "<s>" is 0 and "</s>" is 1, which is also the padding; a text has as many ids as
+  bytes, and BOS."""
   special = ["<s>", "</s>"]
   alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
   raw = Tokenizer(models.BPE({t: i for i, t in enumerate([*special, *alphabet])}, []))

@@ -1,4 +1,5 @@
-"""Rows of every format as messages, text or ids; what fits none is an error that lists what is there."""
+"""Rows of every format as messages, text or ids; what fits none is an error that lists what is
+there."""
 
 import pytest
 

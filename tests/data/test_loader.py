@@ -1,4 +1,5 @@
-"""Batches: every target once, documents apart, the same order on every machine and after every resume."""
+"""Batches: every target once, documents apart, the same order on every machine and after every
+resume."""
 
 import itertools
 import json

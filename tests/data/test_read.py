@@ -1,4 +1,5 @@
-"""Sources: the same rows whatever the file, and one clear message for each way that a file can be bad."""
+"""Sources: the same rows whatever the file, and one clear message for each way that a file can be
+bad."""
 
 import gzip
 import json

@@ -1,4 +1,5 @@
-"""TRL's loss curves on a real pretrained model, reproduced through scripts/train.py on the same batches."""
+"""TRL's loss curves on a real pretrained model, reproduced through scripts/train.py on the same
+batches."""
 
 import json
 import subprocess

@@ -1,4 +1,5 @@
-"""Tokenizers small enough to reason about: one token a byte, and the special tokens that a test asks for."""
+"""Tokenizers small enough to reason about: one token a byte, and the special tokens that a test
+asks for."""
 
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors

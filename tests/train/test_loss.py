@@ -1,4 +1,5 @@
-"""The chunked cross-entropy is the plain one, in value and gradient, and never holds the logits whole."""
+"""The chunked cross-entropy is the plain one, in value and gradient, and never holds the logits
+whole."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,5 @@
-"""Whole runs: resume to the bit, early stopping, divergence, and folders that belong to somebody."""
+"""Whole runs: resume to the bit, early stopping, divergence, and folders that belong to
+somebody."""
 
 import json
 import math
@@ -73,7 +74,8 @@ def test_a_run_leaves_what_it_promises(whole):
 
 @pytest.mark.parametrize("kill_after", [3, 7])
 def test_resume_after_a_kill_is_bitwise(source, rows, whole, tmp_path, monkeypatch, kill_after):
-  """The process dies between updates, with no chance to save; the same command then ends where the whole run did."""
+  """The process dies between updates, with no chance to save; the same command then ends where the
+  whole run did."""
 
   class Killed(BaseException):
     pass

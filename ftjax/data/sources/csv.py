@@ -1,4 +1,5 @@
-"""Tables as text: a header line, then one row each. Tab, comma, semicolon or bar between the columns."""
+"""Tables as text: a header line, then one row each. Tab, comma, semicolon or bar between the
+columns."""
 
 import csv
 import io
@@ -10,8 +11,8 @@ from ftjax.storage import open_file
 
 
 def records(path: str) -> Iterator[Record]:
-  """All values are text. Raises InputError with the line for a header with empty or repeated names, and for a row with
-  more or fewer values than the header."""
+  """All values are text. Raises InputError with the line for a header with empty or repeated
+  names, and for a row with more or fewer values than the header."""
   csv.field_size_limit(1 << 30)  # The default refuses fields above 128 KiB, such as a long article.
   with open_file(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as f:
     try:

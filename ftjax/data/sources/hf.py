@@ -11,8 +11,8 @@ _SPEC = re.compile(r"(?P<name>[^:@]+)(@(?P<config>[^:@]+))?(:(?P<split>.+))?")
 
 
 def records(path: str) -> Iterator[Record]:
-  """path: what follows "hf:". SPLIT is as in `datasets`, slices too ("train[:1000]"); without it, the only split or
-  "train". Raises InputError for a name or split that cannot be loaded."""
+  """path: what follows "hf:". SPLIT is as in `datasets`, slices too ("train[:1000]"); without it,
+  the only split or "train". Raises InputError for a name or split that cannot be loaded."""
   import datasets
 
   found = _SPEC.fullmatch(path)

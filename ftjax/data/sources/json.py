@@ -10,8 +10,8 @@ from ftjax.storage import open_file
 
 
 def records(path: str) -> Iterator[Record]:
-  """Raises InputError for a file that is not JSON or that holds no list of rows. JSON lines in a ".json" file, which
-  many tools write, are read as such."""
+  """Raises InputError for a file that is not JSON or that holds no list of rows. JSON lines in a
+  ".json" file, which many tools write, are read as such."""
   with open_file(path) as f:
     raw = f.read()
   try:

@@ -1,8 +1,9 @@
-"""TensorFlow Datasets without TensorFlow: "tfds:NAME[@DATA_DIR][:SPLIT]", NAME as in "ag_news_subset:1.0.0".
+"""TensorFlow Datasets without TensorFlow: "tfds:NAME[@DATA_DIR][:SPLIT]", NAME as in
+"ag_news_subset:1.0.0".
 
-The dataset is stored as array_record, which is read without TensorFlow; one that is not in DATA_DIR yet is downloaded and
-prepared so. DATA_DIR is the environment's TFDS_DATA_DIR (else ~/tensorflow_datasets) when it is not given; NAME may also
-be the folder of a prepared dataset.
+The dataset is stored as array_record, which is read without TensorFlow; one that is not in
+DATA_DIR yet is downloaded and prepared so. DATA_DIR is the environment's TFDS_DATA_DIR (else
+~/tensorflow_datasets) when it is not given; NAME may also be the folder of a prepared dataset.
 """
 
 import os
@@ -21,7 +22,8 @@ _SPEC = re.compile(
 
 
 def records(path: str) -> Iterator[Record]:
-  """path: what follows "tfds:". Without SPLIT, "train". Raises InputError for what cannot be loaded."""
+  """path: what follows "tfds:". Without SPLIT, "train". Raises InputError for what cannot be
+  loaded."""
   import tensorflow_datasets as tfds
 
   found = _SPEC.fullmatch(path)

@@ -1,4 +1,5 @@
-"""Builds the starter model from nothing: its text, its tokenizer, a random Llama, and ftjax's own trainer."""
+"""Builds the starter model from nothing: its text, its tokenizer, a random Llama, and ftjax's own
+trainer."""
 
 import json
 import shutil
@@ -25,7 +26,8 @@ SHAPE = {
 
 
 def write_texts(folder: Path, count: int) -> tuple[Path, Path]:
-  """(training, validation) JSONL files of {"text": ...} rows; the validation text comes from another seed."""
+  """(training, validation) JSONL files of {"text": ...} rows; the validation text comes from
+  another seed."""
   paths = folder / "train.jsonl", folder / "validation.jsonl"
   folder.mkdir(parents=True, exist_ok=True)
   for path, seed, n in zip(
