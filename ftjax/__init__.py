@@ -22,7 +22,7 @@ __version__ = "0.1.0"
 _HOME = {
   "LanguageModel": "ftjax.language_model",
   "load": "ftjax.language_model",
-  "finetune": "ftjax.finetune",
+  "finetune": "ftjax.finetuning",
   "get_config": "ftjax.defaults",
   "loss_figure": "ftjax.research.plots",
 }

@@ -33,6 +33,8 @@ def finish(
   """
   state, best = outcome.state, stopping.best_step
   final, unfinished = workdir / run_folder.FINAL, workdir / "final.unfinished"
+  for left in (unfinished, workdir / run_folder.BEST):  # of an earlier try that died here
+    storage.remove(left)
   variables = state.frozen | state.trainable
   write_model(unfinished, variables, config, opened, data.template)
   if 0 <= best != outcome.step:
@@ -70,9 +72,9 @@ def write_model(folder: Path, variables, config, opened: Opened, template) -> No
   template trained with."""
   checkpoint = opened.checkpoint
   if "lora" in variables:
-    source, folder = config.model.source, checkpoint.folder
+    source = config.model.source
     local = source == "starter" or Path(source).expanduser().is_dir()
-    base = str(folder.resolve()) if local else source
+    base = str(checkpoint.folder.resolve()) if local else source
     lora.write(
       folder,
       variables,

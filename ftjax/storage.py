@@ -46,27 +46,25 @@ def write_text(path: str | Path, text: str) -> None:
 
 @contextmanager
 def atomic_path(path: str | Path):
-  """Yields a path beside `path` to write a file or folder at; it takes `path`'s place when the
-  block ends well and is removed when it does not, so a full disk or a crash leaves what was there
-  before."""
+  """Yields a path beside `path` to write a file or folder at; it takes `path`'s place when the block
+  ends well and is removed when it does not, so a full disk or a crash leaves what was there before.
+
+  A file is replaced. A folder with anything in it never is: an InputError is raised before the block
+  runs, whoever asks. What may go must be removed by name first (`remove`).
+  """
   path = Path(path)
+  if path.is_dir() and any(path.iterdir()):
+    raise InputError(
+      f"{path} is there already and not empty; it was left as it is. Give another folder."
+    )
   path.parent.mkdir(parents=True, exist_ok=True)
   temporary = path.parent / f".{path.name}.{os.getpid()}.partial"
-  _remove(temporary)
+  remove(temporary)
   try:
     yield temporary
-    if (
-      temporary.is_dir() and path.exists()
-    ):  # A folder cannot replace a full one in a single rename.
-      old = path.parent / f".{path.name}.{os.getpid()}.old"
-      _remove(old)
-      path.rename(old)
-      temporary.rename(path)
-      _remove(old)
-    else:
-      temporary.replace(path)
+    temporary.replace(path)
   finally:
-    _remove(temporary)
+    remove(temporary)
 
 
 def digest(path: str | Path) -> str:
@@ -75,7 +73,8 @@ def digest(path: str | Path) -> str:
     return hashlib.file_digest(f, "sha256").hexdigest()
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+  """Removes a file or a whole folder; nothing there is fine."""
   if path.is_dir() and not path.is_symlink():
     shutil.rmtree(path)
   elif path.exists() or path.is_symlink():

@@ -19,7 +19,7 @@ _OUTPUT = flags.DEFINE_string("output", "ftjax/assets/starter", "Where the model
 
 
 def main() -> int:
-  from ftjax.finetune import finetune
+  from ftjax.finetuning import finetune
   from ftjax.research.starter import build
 
   workdir, config = Path(_WORKDIR.value), _CONFIG.value

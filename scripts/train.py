@@ -15,7 +15,7 @@ _WORKDIR = flags.DEFINE_string(
 
 
 def main() -> int:
-  from ftjax.finetune import finetune
+  from ftjax.finetuning import finetune
   from ftjax.train.stopping import Diverged
 
   try:

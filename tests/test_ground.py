@@ -174,27 +174,26 @@ def test_compressed_files_are_opened_as_what_they_hold(tmp_path):
     assert f.read() == "grüß"
 
 
-@pytest.mark.parametrize("kind", ["file", "folder"])
-def test_a_write_that_fails_leaves_the_old_and_no_litter(tmp_path, kind):
-  def write(path, text):
-    if kind == "folder":
-      path.mkdir()
-      path = path / "inside"
-    path.write_text(text)
-
-  def content():
-    return (target / "inside" if kind == "folder" else target).read_text()
-
+def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path):
   target = tmp_path / "deep" / "target"
   for text in ("old", "new"):
     with storage.atomic_path(target) as temporary:
-      write(temporary, text)
-      assert not target.exists() or content() == "old"
-    assert content() == text
+      temporary.write_text(text)
+      assert not target.exists() or target.read_text() == "old"
+    assert target.read_text() == text
   with pytest.raises(OSError, match="full"), storage.atomic_path(target) as temporary:
-    write(temporary, "half")
+    temporary.write_text("half")
     raise OSError("disk full")
-  assert content() == "new" and [p.name for p in target.parent.iterdir()] == ["target"]
+  assert target.read_text() == "new"
+  assert [p.name for p in target.parent.iterdir()] == ["target"]
+
+
+def test_a_folder_that_fails_leaves_no_litter(tmp_path):
+  with pytest.raises(OSError, match="full"), storage.atomic_path(tmp_path / "x") as temporary:
+    temporary.mkdir()
+    (temporary / "inside").write_text("half")
+    raise OSError("disk full")
+  assert not list(tmp_path.iterdir())
 
 
 def test_text_and_digests(tmp_path):
@@ -272,3 +271,17 @@ def test_progress_in_a_file_is_plain_lines(capsys):
     0
   ].endswith("s left")
   assert out[1:] == ["[not markup]"]
+
+
+def test_a_folder_with_anything_in_it_is_never_replaced(tmp_path):
+  """Whoever asks: a model's folder must outlive any mistake in the code that writes beside it."""
+  folder = tmp_path / "model"
+  folder.mkdir()
+  with storage.atomic_path(folder) as temporary:  # an empty one may be filled
+    temporary.mkdir()
+    (temporary / "weights").write_text("mine")
+  with pytest.raises(InputError, match="is there already and not empty; it was left as it is"):
+    with storage.atomic_path(folder) as temporary:
+      temporary.mkdir()
+  assert (folder / "weights").read_text() == "mine"
+  assert [p.name for p in tmp_path.iterdir()] == ["model"]

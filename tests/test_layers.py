@@ -71,7 +71,7 @@ def test_imports_go_downward_only():
     room = inside.parts[0].removesuffix(".py")
     assert room in ROOMS or len(inside.parts) == 1, f"{inside}: say on which floor {room!r} stands"
     for module in imported(path):
-      bad = module == "finetune" if inside.as_posix() in PROGRAMS else not allowed(room, module)
+      bad = module == "finetuning" if inside.as_posix() in PROGRAMS else not allowed(room, module)
       wrong += [f"{inside} imports {module or 'ftjax'}"] if bad else []
   assert not wrong, "\n".join(wrong)
 

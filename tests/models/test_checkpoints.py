@@ -121,9 +121,11 @@ def test_nothing_is_left_of_an_export_that_failed(variant, tmp_path, monkeypatch
 
   source = variant("llama")
   out = written(source, tmp_path / "out")
-  monkeypatch.setattr(export, "save_file", full)
+  monkeypatch.setattr(export.tensors_io, "save", full)
   with pytest.raises(OSError, match="No space left"):
-    written(source, tmp_path / "out", jnp.bfloat16)
+    written(source, tmp_path / "new", jnp.bfloat16)
+  with pytest.raises(InputError, match="is there already and not empty"):
+    written(source, out, jnp.bfloat16)
   assert_same_bits(tensors_of(out), tensors_of(source))
   assert [p.name for p in tmp_path.iterdir()] == ["out"]
 

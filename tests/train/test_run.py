@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from ftjax.config import InputError
-from ftjax.finetune import finetune
+from ftjax.finetuning import finetune
 from ftjax.log import read
 from ftjax.train import checkpoint, loop, stopping
 from tests.train import toy
@@ -192,7 +192,11 @@ def test_lora_checkpoints_hold_the_adapter_alone_and_best_is_a_peft_folder(sourc
   config = toy.run_config(
     source, rows, adapter__kind="lora", adapter__rank=2, train__duration="6 steps"
   )
+  before = {p.name: p.read_bytes() for p in source.iterdir()}
   finetune(config, tmp_path / "run")
+  assert {p.name: p.read_bytes() for p in source.iterdir()} == before, (
+    "the base's folder was touched"
+  )
   assert {"adapter_config.json", "adapter_model.safetensors"} <= {
     p.name for p in (tmp_path / "run" / "best").iterdir()
   }
@@ -215,7 +219,7 @@ def test_no_host_transfer_hides_in_the_loop(source, rows, tmp_path, monkeypatch)
     with jax.transfer_guard("disallow"):
       return real(*args, **kwargs)
 
-  monkeypatch.setattr("ftjax.finetune.train", guarded)
+  monkeypatch.setattr("ftjax.finetuning.train", guarded)
   result = finetune(
     toy.run_config(source, rows, train__duration="5 steps", data__validation_fraction=0.0),
     tmp_path / "run",
