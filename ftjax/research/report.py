@@ -25,7 +25,7 @@ def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memo
   lines = [
     f"model       {config.model.source} ({hf['model_type']}, {trained + frozen:,} parameters, {config.model.dtype})",
     f"trains      {trained:,} parameters ({trained / (trained + frozen):.1%}): "
-    + (f"LoRA, rank {config.adapter.rank}" if config.adapter.kind == "lora" else "all of them"),
+    + (f"LoRA, rank {_rank(state.trainable)}" if "lora" in state.trainable else "all of them"),
     f"run         {plan.total:,} updates of {tokens:,} tokens ({plan.total * tokens:,} in all)",
     f"rate        {o.name}, {o.learning_rate:g}, {o.schedule} after {warmup} updates of warmup",
     f"evaluates   {every}{patience}; keeps the best",
@@ -38,6 +38,11 @@ def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memo
       f"optimizer, {_size(memory.temp_size_in_bytes)} of activations"
     )
   return lines
+
+
+def _rank(trainable) -> int:
+  """The adapter's own rank: adapter.source may bring another than the config's."""
+  return max(x.shape[-1] for n, x in tree.flatten(trainable).items() if n.endswith("/a"))
 
 
 def _size(n: float) -> str:

@@ -42,11 +42,3 @@ def read(workdir: str | Path) -> dict:
   if not path.is_file():
     raise InputError(f"{workdir} is not a run of ftjax: it has no {CONFIG}.")
   return json.loads(path.read_text(encoding="utf-8"))
-
-
-def is_run(folder: str | Path) -> bool:
-  """Whether a folder is a run (and not a model)."""
-  folder = Path(folder)
-  return (folder / CONFIG).is_file() and (
-    (folder / CHECKPOINTS).is_dir() or (folder / "metrics.jsonl").is_file()
-  )

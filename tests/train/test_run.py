@@ -78,7 +78,7 @@ def test_resume_after_a_kill_is_bitwise(source, rows, whole, tmp_path, monkeypat
   whole run did."""
 
   class Killed(BaseException):
-    pass
+    """What no handler of the loop may catch."""
 
   real, count = loop.put, 0
 
