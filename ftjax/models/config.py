@@ -60,7 +60,7 @@ class ModelConfig:
   @property
   def sizes(self) -> dict[str, int]:
     """The size of each dim that the weight tables name."""
-    names = {n: getattr(self, n) for n in "VDNKHF"}
+    names = {n: getattr(self, n) for n in "VDLNKHF"}
     return names | {
       "M": self.N + 2 * self.K,
       "P": self.max_length,
@@ -75,9 +75,12 @@ class ModelConfig:
 class Weight:
   """One tensor of a checkpoint and where it goes; read in both directions.
 
-  hf_name: its name there, "{l}" for the layer. path: its name here, under params/. dims: an einops
-  pattern from there to here, one letter a dim ("(N H) D -> D N H"), which also says the shape that
-  the tensor must have.
+  hf_name: its name there, "{l}" for the layer and "{e}" for the expert. path: its name here, under
+  params/. dims: an einops pattern from there to here, one letter a dim ("(N H) D -> D N H"), which
+  also says the shape that the tensor must have. L and E come first here where the name has them.
+
+  "{w1,w3}" in a name is a choice: tensors that lie side by side here, along the one dim that only
+  the right of the pattern has ("F D -> D U F": the leaf is [L, E, D, U, F], w1 its U = 0).
   """
 
   hf_name: str
@@ -88,6 +91,11 @@ class Weight:
   def stacked(self) -> bool:
     """Whether there is one for every layer."""
     return "{l}" in self.hf_name
+
+  @property
+  def lead(self) -> str:
+    """The dims that come first here and stand in the name there: "", "L", "E" or "LE"."""
+    return "".join(d for d in "LE" if f"{{{d.lower()}}}" in self.hf_name)
 
 
 # Fields of config.json that do not change what the model computes when it is used as ftjax uses it.
