@@ -7,6 +7,10 @@ _SIZES = {
     vocab_size=97, hidden_size=32, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4,
     num_key_value_heads=2, max_position_embeddings=128,
   ),
+  "mixtral": dict(
+    vocab_size=97, hidden_size=32, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4,
+    num_key_value_heads=2, max_position_embeddings=128, num_local_experts=5, num_experts_per_tok=2,
+  ),
   "gpt2": dict(vocab_size=97, n_embd=32, n_layer=2, n_head=4, n_positions=128),
   "gptj": dict(vocab_size=97, n_embd=32, n_layer=2, n_head=4, n_positions=128, rotary_dim=4),
 }  # fmt: skip

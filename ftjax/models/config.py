@@ -1,6 +1,7 @@
 """What a decoder is, as orthogonal flags, and the reading of Hugging Face's config.json into
 them."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +26,23 @@ class Rope:
   low_frequency_factor: float = 1.0
   high_frequency_factor: float = 4.0
   original_length: int = 0
+
+
+@dataclass(frozen=True)
+class Experts:
+  """A mixture of experts in the MLP's place (models/moe.py).
+
+  normalised: the gates of a token's experts add up to 1; otherwise they are the softmax over all
+  experts. swiglu_alpha, swiglu_limit: where set, (up + 1) * gate * sigmoid(alpha * gate), with gate
+  cut off above the limit and up on both sides, in place of activation(gate) * up.
+  """
+
+  count: int
+  per_token: int
+  normalised: bool = True
+  bias: bool = False  # of the router and of the experts
+  swiglu_alpha: float = 0.0
+  swiglu_limit: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +74,7 @@ class ModelConfig:
   mlp_bias: bool = False
   head_bias: bool = False
   tied: bool = False  # logits read the token table
+  experts: Experts | None = None  # each an MLP of width F
 
   @property
   def sizes(self) -> dict[str, int]:
@@ -64,7 +83,9 @@ class ModelConfig:
     return names | {
       "M": self.N + 2 * self.K,
       "P": self.max_length,
-    }  # M heads of a fused qkv, P positions
+      "E": self.experts.count if self.experts else 0,
+      "U": 2,
+    }  # M heads of a fused qkv, P positions, U gate and up
 
   def with_(self, **changes) -> "ModelConfig":
     """A copy with some fields replaced."""
@@ -94,8 +115,8 @@ class Weight:
 
   @property
   def lead(self) -> str:
-    """The dims that come first here and stand in the name there: "", "L", "E" or "LE"."""
-    return "".join(d for d in "LE" if f"{{{d.lower()}}}" in self.hf_name)
+    """The dims that come first here and stand in the name there, such as "LE"."""
+    return "".join(re.findall(r"\{(\w)\}", self.hf_name)).upper()
 
 
 # Fields of config.json that do not change what the model computes when it is used as ftjax uses it.

@@ -11,6 +11,7 @@ from ftjax.models.cache import Cache, LayerCache, append
 from ftjax.models.config import ModelConfig
 from ftjax.models.layers import Norm, rope_table
 from ftjax.models.mlp import MLP
+from ftjax.models.moe import MoE
 from ftjax.parallel.mesh import BATCH, constrain
 
 COLLECTIONS = {"params": 0, "lora": 0, "lora_scale": 0}  # stacked over layers along axis 0
@@ -30,7 +31,8 @@ class Block(nn.Module):
   def __call__(self, x_BTD, view, rope, cache: LayerCache | None, start, train: bool):
     c = self.config
     attention = Attention(c, self.dtype, self.attention, self.dropout, name="attention")
-    mlp = MLP(c, self.dtype, self.dropout, name="mlp")
+    kind, name = (MoE, "experts") if c.experts else (MLP, "mlp")
+    mlp = kind(c, self.dtype, self.dropout, name=name)
     h_BTD = Norm(c.norm, c.norm_eps, name="attention_norm")(x_BTD)
     y_BTD, cache = attention(h_BTD, view, rope, cache, start, train)
     if c.residual == "parallel":

@@ -25,6 +25,16 @@ PARAMETERS = (
   (r"params/layers/mlp/(gate|up)/bias", P(None, "tensor")),  # [L, F]
   (r"params/layers/mlp/down/kernel", P(None, "tensor", "fsdp")),  # [L, F, D]
   (r"params/layers/(attention/out|mlp/down)/bias", P(None, None)),  # [L, D]
+  (r"params/layers/experts/router/kernel", P(None, "fsdp", None)),  # [L, D, E]
+  (r"params/layers/experts/router/bias", P(None, None)),  # [L, E]
+  # Inside each expert, whose sizes always divide; there may be fewer experts than devices.
+  (
+    r"params/layers/experts/gate_up/kernel",
+    P(None, None, "fsdp", None, "tensor"),
+  ),  # [L, E, D, 2, F]
+  (r"params/layers/experts/gate_up/bias", P(None, None, None, "tensor")),  # [L, E, 2, F]
+  (r"params/layers/experts/down/kernel", P(None, None, "tensor", "fsdp")),  # [L, E, F, D]
+  (r"params/layers/experts/down/bias", P(None, None, None)),  # [L, E, D]
   (r"params/final_norm/(scale|bias)", P(None)),
   (r"params/head/kernel", P("fsdp", "tensor")),  # [D, V]
   (r"params/head/bias", P("tensor")),  # [V]
@@ -40,7 +50,13 @@ ADAPTERS = (
   (r"lora/layers/mlp/(gate|up)/b", P(None, None, "tensor")),  # [L, r, F]
   (r"lora/layers/mlp/down/a", P(None, "tensor", None)),  # [L, F, r]
   (r"lora/layers/mlp/down/b", P(None, None, "fsdp")),  # [L, r, D]
-  (r"lora_scale/layers/(attention|mlp)/[a-z]+/scale", P(None)),  # [L]
+  (r"lora/layers/experts/router/a", P(None, "fsdp", None)),  # [L, D, r]
+  (r"lora/layers/experts/router/b", P(None, None, None)),  # [L, r, E]
+  (r"lora/layers/experts/gate_up/a", P(None, None, "fsdp", None)),  # [L, E, D, r]
+  (r"lora/layers/experts/gate_up/b", P(None, None, None, None, "tensor")),  # [L, E, r, 2, F]
+  (r"lora/layers/experts/down/a", P(None, None, "tensor", None)),  # [L, E, F, r]
+  (r"lora/layers/experts/down/b", P(None, None, None, "fsdp")),  # [L, E, r, D]
+  (r"lora_scale/layers/(attention|mlp|experts)/[a-z_]+/scale", P(None)),  # [L]
 )
 
 
