@@ -54,8 +54,8 @@ def _tensors(named, config, table) -> Iterator[tuple[str, np.ndarray]]:
   """The checkpoint's tensors one at a time, in a steady order."""
   for weight in table:
     leaf = named[weight.path]
-    for l, name in enumerate(names_of(weight, config)):
-      ours = np.asarray(leaf[l] if weight.stacked else leaf)
+    for at, name in names_of(weight, config).items():
+      ours = np.asarray(leaf[at])
       yield name, np.ascontiguousarray(to_theirs(ours, weight, config))
 
 

@@ -30,11 +30,12 @@ class Stored(NamedTuple):
   dtype: str
 
 
-def names_of(weight: Weight, config: ModelConfig) -> list[str]:
-  """The checkpoint's names of one line of the table: one a layer where it is stacked."""
-  return (
-    [weight.hf_name.format(l=l) for l in range(config.L)] if weight.stacked else [weight.hf_name]
-  )
+def names_of(weight: Weight, config: ModelConfig) -> dict[tuple[int, ...], str]:
+  """The checkpoint's names of one line of the table, by the first indices of the leaf that each
+  one fills: one a layer where it is stacked."""
+  counts = [config.L if d == "l" else config.sizes[d] for d in weight.spread]
+  name = lambda at: weight.hf_name.format(**dict(zip(weight.spread, at, strict=True)))
+  return {at: name(at) for at in np.ndindex(*counts)}
 
 
 def our_shape(weight: Weight, config: ModelConfig) -> tuple[int, ...]:
@@ -52,18 +53,24 @@ def hf_shape(weight: Weight, config: ModelConfig) -> tuple[int, ...]:
 
 
 def to_ours(tensor: np.ndarray, weight: Weight, config: ModelConfig) -> np.ndarray:
-  """One layer's tensor in our layout."""
-  return einops.rearrange(tensor, weight.dims, **_sizes(weight, config))
+  """One tensor of the checkpoint in our layout."""
+  return einops.rearrange(tensor, " -> ".join(_sides(weight)), **_sizes(weight, config))
 
 
 def to_theirs(leaf: np.ndarray, weight: Weight, config: ModelConfig) -> np.ndarray:
-  """One layer of a leaf in the checkpoint's layout."""
-  theirs, ours = weight.dims.split("->")
+  """What one tensor of the checkpoint holds of a leaf, in the checkpoint's layout."""
+  theirs, ours = _sides(weight)
   return einops.rearrange(leaf, f"{ours} -> {theirs}", **_sizes(weight, config))
 
 
+def _sides(weight: Weight) -> tuple[str, str]:
+  """The einops patterns of one tensor there and here: without the dims that are spread."""
+  theirs, ours = weight.dims.split("->")
+  return theirs, " ".join(d for d in ours.split() if d not in weight.spread)
+
+
 def _sizes(weight: Weight, config: ModelConfig) -> dict[str, int]:
-  return {d: size for d, size in config.sizes.items() if d in weight.dims}
+  return {d: size for d, size in config.sizes.items() if d in _sides(weight)[0]}
 
 
 def parts_of(
@@ -74,16 +81,15 @@ def parts_of(
   shape = our_shape(weight, config)
   wanted = {key_of(index, shape): index for index in indices}
   parts = {key: _aligned([stop - start for start, stop in key], dtype) for key in wanted}
-  for l, name in enumerate(names_of(weight, config)):
+  for at, name in names_of(weight, config).items():
     theirs = stored[name]
     if theirs.file not in handles:
       handles[theirs.file] = safe_open(theirs.file, framework="numpy")
     tensor = to_ours(handles[theirs.file].get_tensor(theirs.name), weight, config)
     for key, index in wanted.items():
-      if not weight.stacked:
-        parts[key][...] = tensor[index]
-      elif key[0][0] <= l < key[0][1]:
-        parts[key][l - key[0][0]] = tensor[index[1:]]
+      if all(start <= i < stop for i, (start, stop) in zip(at, key, strict=False)):
+        place = tuple(i - start for i, (start, _) in zip(at, key, strict=False))
+        parts[key][place] = tensor[index[len(at) :]]
   return parts
 
 
