@@ -2,7 +2,7 @@
 it."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -12,7 +12,8 @@ from ftjax.config import choice
 from ftjax.models import blocked
 from ftjax.models.cache import LayerCache, append
 from ftjax.models.config import ModelConfig
-from ftjax.models.layers import Linear, rotate
+from ftjax.models.layers import Linear, Norm
+from ftjax.models.rope import Table, rotate
 from ftjax.parallel.mesh import AXES, BATCH, constrain
 
 
@@ -26,8 +27,9 @@ class View(NamedTuple):
   k_positions: jax.Array
 
 
-def visible(view: View) -> jax.Array:
-  """bool [B, T, S]: which keys each query may see: its own document's, up to its own position.
+def visible(view: View, window=None) -> jax.Array:
+  """bool [B, T, S]: which keys each query may see: its own document's, up to its own position, and
+  of those the last `window` (an int or int32 []; None = all).
 
   Positions grow within a document, so this one rule is causality, isolation of packed documents
   and, with a cache, the masking of empty slots. For a row packed with documents A (2 tokens), B (3)
@@ -42,20 +44,32 @@ def visible(view: View) -> jax.Array:
       .           1     (padding sees padding: no empty row, so no NaN)
   """
   same = view.q_segments[:, :, None] == view.k_segments[:, None, :]
-  return same & (view.q_positions[:, :, None] >= view.k_positions[:, None, :])
+  back = view.q_positions[:, :, None] - view.k_positions[:, None, :]
+  seen = same & (back >= 0)
+  return seen if window is None else seen & (back < window)
 
 
-def attend_xla(q_BTNH, k_BSKH, v_BSKH, view: View) -> jax.Array:
+class Scores(NamedTuple):
+  """How scores come from queries and keys: scale * q @ k, then cap * tanh(scores / cap) where cap
+  is not 0."""
+
+  scale: float
+  cap: float = 0.0
+
+
+def attend_xla(q_BTNH, k_BSKH, v_BSKH, view: View, scores: Scores, window=None) -> jax.Array:
   """Softmax attention by plain XLA operations: the reference for every other implementation.
 
   Scores and softmax are float32; the result has q's dtype. N may be a multiple of K (grouped
-  queries).
+  queries). window: as in `visible`.
   """
   B, T, N, H = q_BTNH.shape
   K = k_BSKH.shape[2]
-  q_BTKGH = (q_BTNH * jnp.asarray(H**-0.5, q_BTNH.dtype)).reshape(B, T, K, N // K, H)
+  q_BTKGH = (q_BTNH * jnp.asarray(scores.scale, q_BTNH.dtype)).reshape(B, T, K, N // K, H)
   s_BKGTS = jnp.einsum("BTKGH,BSKH->BKGTS", q_BTKGH, k_BSKH, preferred_element_type=jnp.float32)
-  s_BKGTS = jnp.where(visible(view)[:, None, None], s_BKGTS, jnp.finfo(jnp.float32).min)
+  if scores.cap:
+    s_BKGTS = scores.cap * jnp.tanh(s_BKGTS / scores.cap)
+  s_BKGTS = jnp.where(visible(view, window)[:, None, None], s_BKGTS, jnp.finfo(jnp.float32).min)
   p_BKGTS = jax.nn.softmax(s_BKGTS, axis=-1).astype(v_BSKH.dtype)
   return jnp.einsum("BKGTS,BSKH->BTKGH", p_BKGTS, v_BSKH).reshape(B, T, N, H)
 
@@ -77,8 +91,8 @@ def implementation(name: str, cached: bool) -> Callable[..., jax.Array]:
 
 
 class Attention(nn.Module):
-  """Queries, keys and values from x; rope; attention over the row or over the cache; the output
-  projection."""
+  """Queries, keys and values from x; their norms; rope; attention over the row or over the cache;
+  the output projection."""
 
   config: ModelConfig
   dtype: jnp.dtype
@@ -86,29 +100,49 @@ class Attention(nn.Module):
   dropout: float = 0.0
 
   @nn.compact
-  def __call__(self, x_BTD, view: View, rope, cache: LayerCache | None, start, train: bool):
+  def __call__(
+    self,
+    x_BTD: jax.Array,
+    view: View,
+    rope: Table | None,
+    cache: LayerCache | None,
+    start: jax.Array | None,
+    train: bool,
+    window: Any,
+  ) -> tuple[jax.Array, LayerCache | None]:
+    c = self.config
+    q_BTNH, k_BTKH, v_BTKH = (
+      constrain(x, BATCH, None, "tensor", None) for x in self._projected(x_BTD, train)
+    )
+    if c.qk_norm != "none":
+      q_BTNH, k_BTKH = self._norm("query_norm")(q_BTNH), self._norm("key_norm")(k_BTKH)
+    if rope is not None:
+      q_BTNH, k_BTKH = (rotate(x, rope, c.rope.interleaved) for x in (q_BTNH, k_BTKH))
+    if cache is not None:
+      cache = LayerCache(append(cache.key, k_BTKH, start), append(cache.value, v_BTKH, start))
+      k_BTKH, v_BTKH = cache
+    attend = implementation(self.implementation, cached=cache is not None)
+    scores = Scores(c.H**-0.5 if c.score_scale is None else c.score_scale, c.score_cap)
+    y_BTNH = attend(q_BTNH, k_BTKH, v_BTKH, view, scores, window)
+    out = Linear(
+      (c.N, c.H), (c.D,), bias=c.out_bias, dtype=self.dtype, dropout=self.dropout, name="out"
+    )
+    return out(constrain(y_BTNH, BATCH, None, "tensor", None), train), cache
+
+  def _projected(self, x_BTD, train: bool):
+    """Queries [B, T, N, H], keys and values [B, T, K, H]."""
     c = self.config
     heads = lambda n, name: Linear(
       (c.D,), (n, c.H), bias=c.qkv_bias, dtype=self.dtype, dropout=self.dropout, name=name
     )
     if c.fused_qkv:
-      qkv = heads(c.N + 2 * c.K, "qkv")(x_BTD, train)
-      q_BTNH, k_BTKH, v_BTKH = jnp.split(qkv, [c.N, c.N + c.K], axis=2)
-    else:
-      q_BTNH, k_BTKH, v_BTKH = (
-        heads(n, name)(x_BTD, train) for n, name in ((c.N, "query"), (c.K, "key"), (c.K, "value"))
-      )
-    q_BTNH = constrain(q_BTNH, BATCH, None, "tensor", None)
-    k_BTKH = constrain(k_BTKH, BATCH, None, "tensor", None)
-    v_BTKH = constrain(v_BTKH, BATCH, None, "tensor", None)
-    if c.rope:
-      q_BTNH, k_BTKH = rotate(q_BTNH, rope, c.rope), rotate(k_BTKH, rope, c.rope)
-    if cache is not None:
-      cache = LayerCache(append(cache.key, k_BTKH, start), append(cache.value, v_BTKH, start))
-      k_BTKH, v_BTKH = cache
-    attend = implementation(self.implementation, cached=cache is not None)
-    y_BTNH = attend(q_BTNH, k_BTKH, v_BTKH, view)
-    out = Linear(
-      (c.N, c.H), (c.D,), bias=c.out_bias, dtype=self.dtype, dropout=self.dropout, name="out"
-    )
-    return out(constrain(y_BTNH, BATCH, None, "tensor", None), train), cache
+      return jnp.split(heads(c.N + 2 * c.K, "qkv")(x_BTD, train), [c.N, c.N + c.K], axis=2)
+    return [heads(n, s)(x_BTD, train) for n, s in ((c.N, "query"), (c.K, "key"), (c.K, "value"))]
+
+  def _norm(self, name: str) -> Norm:
+    c = self.config
+    kind = choice(c.qk_norm, ("head", "heads", "width"), "ModelConfig.qk_norm")
+    return Norm(
+      c.norm, c.norm_eps, offset=c.norm_offset, by_head=kind != "head",
+      over=2 if kind == "width" else 1, name=name,
+    )  # fmt: skip

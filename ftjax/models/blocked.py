@@ -7,6 +7,8 @@ that come after a block of queries are never looked at. Two to three times as fa
 on two cores, and its memory grows with T, not T * T.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
@@ -14,14 +16,15 @@ BLOCK = 128  # queries; 64 to 256 measure alike
 _LOWEST = jnp.finfo(jnp.float32).min
 
 
-def attend(q_BTNH, k_BSKH, v_BSKH, view) -> jax.Array:
+def attend(q_BTNH, k_BSKH, v_BSKH, view, scores, window=None) -> jax.Array:
   """What attention.attend_xla computes, where each document's tokens stand in their order in the
   row."""
   B, T, N, H = q_BTNH.shape
   K = k_BSKH.shape[2]
   heads = lambda x: _fold(x, K)[:, 0]
   rows = [jnp.repeat(x, K, axis=0) for x in view]
-  y = _attend(_fold(q_BTNH, K), heads(k_BSKH), heads(v_BSKH), *rows)  # [B * K, G, T, H]
+  window = None if window is None else jnp.int32(window)
+  y = _attend(scores, window, _fold(q_BTNH, K), heads(k_BSKH), heads(v_BSKH), *rows)
   return y.reshape(B, K, N // K, T, H).transpose(0, 3, 1, 2, 4).reshape(B, T, N, H)
 
 
@@ -44,24 +47,26 @@ def _dot(a, b, axis_a: int, axis_b: int):
   )
 
 
-def _scores(q_GTH, k_SH, rows, keys, view):
+def _scores(scores, window, q_GTH, k_SH, rows, keys, view):
   """(queries [G * t, H] scaled, scores float32 [G, t, s], mask [1, t, s]) of one block."""
   q_segments, q_positions, k_segments, k_positions = view
   G, _, H = q_GTH.shape
-  q = q_GTH[:, rows].reshape(-1, H) * jnp.asarray(H**-0.5, q_GTH.dtype)
-  mask = (q_segments[rows, None] == k_segments[None, keys]) & (
-    q_positions[rows, None] >= k_positions[None, keys]
-  )
-  return q, _dot(q, k_SH[keys], 1, 1).reshape(G, *mask.shape), mask[None]
+  q = q_GTH[:, rows].reshape(-1, H) * jnp.asarray(scores.scale, q_GTH.dtype)
+  back = q_positions[rows, None] - k_positions[None, keys]
+  mask = (q_segments[rows, None] == k_segments[None, keys]) & (back >= 0)
+  if window is not None:
+    mask &= back < window
+  s = _dot(q, k_SH[keys], 1, 1).reshape(G, *mask.shape)
+  return q, scores.cap * jnp.tanh(s / scores.cap) if scores.cap else s, mask[None]
 
 
-def _forward_one(args):
+def _forward_one(scores, window, args):
   """One key head of one row: (y [G, T, H], log-sum-exp float32 [G, T])."""
   q_GTH, k_SH, v_SH, *view = args
   (G, T, H), S = q_GTH.shape, k_SH.shape[0]
   ys, lses = [], []
   for rows, keys in _blocks(T, S):
-    _, s, mask = _scores(q_GTH, k_SH, rows, keys, view)
+    _, s, mask = _scores(scores, window, q_GTH, k_SH, rows, keys, view)
     s = jnp.where(mask, s, _LOWEST)
     top = s.max(-1, keepdims=True)
     p = jnp.exp(s - top)
@@ -72,7 +77,7 @@ def _forward_one(args):
   return jnp.concatenate(ys, 1), jnp.concatenate(lses, 1)
 
 
-def _backward_one(args):
+def _backward_one(scores, window, args):
   """Gradients of one key head of one row: (dq [G, T, H], dk [S, H], dv [S, H])."""
   q_GTH, k_SH, v_SH, *view, y_GTH, lse_GT, dy_GTH = args
   (G, T, H), S, dtype = q_GTH.shape, k_SH.shape[0], q_GTH.dtype
@@ -80,29 +85,33 @@ def _backward_one(args):
   delta_GT = (dy_GTH.astype(jnp.float32) * y_GTH.astype(jnp.float32)).sum(-1)
   dqs = []
   for rows, keys in _blocks(T, S):
-    q, s, mask = _scores(q_GTH, k_SH, rows, keys, view)
+    q, s, mask = _scores(scores, window, q_GTH, k_SH, rows, keys, view)
     p = jnp.where(mask, jnp.exp(s - lse_GT[:, rows, None]), 0.0)
     dy = dy_GTH[:, rows].reshape(-1, H)
     ds = p * (_dot(dy, v_SH[keys], 1, 1).reshape(p.shape) - delta_GT[:, rows, None])
+    if scores.cap:
+      ds *= 1 - jnp.square(s / scores.cap)
     p, ds = (x.reshape(-1, x.shape[-1]).astype(dtype) for x in (p, ds))
     dv_SH = dv_SH.at[keys].add(_dot(p, dy, 0, 0))
     dk_SH = dk_SH.at[keys].add(_dot(ds, q, 0, 0))
-    dqs.append((_dot(ds, k_SH[keys], 1, 0) * H**-0.5).reshape(G, -1, H).astype(dtype))
+    dqs.append((_dot(ds, k_SH[keys], 1, 0) * scores.scale).reshape(G, -1, H).astype(dtype))
   return jnp.concatenate(dqs, 1), dk_SH.astype(dtype), dv_SH.astype(dtype)
 
 
-@jax.custom_vjp
-def _attend(*args):
-  return jax.lax.map(_forward_one, args)[0]
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _attend(scores, window, *args):
+  return jax.lax.map(partial(_forward_one, scores, window), args)[0]  # [B * K, G, T, H]
 
 
-def _forward(*args):
-  y, lse = jax.lax.map(_forward_one, args)
-  return y, (*args, y, lse)
+def _forward(scores, window, *args):
+  y, lse = jax.lax.map(partial(_forward_one, scores, window), args)
+  return y, (window, *args, y, lse)
 
 
-def _backward(saved, dy):
-  return (*jax.lax.map(_backward_one, (*saved, dy)), None, None, None, None)
+def _backward(scores, saved, dy):
+  window, *saved = saved
+  d = jax.lax.map(partial(_backward_one, scores, window), (*saved, dy))
+  return (None, *d, None, None, None, None)
 
 
 _attend.defvjp(_forward, _backward)

@@ -115,26 +115,20 @@ def _over_the_mesh(x_BTD, gates, ids, up: Weights, down: Weights, c: ModelConfig
   rows = fit(P(BATCH), x_BTD.shape, mesh)
   split = fit(P("tensor"), (c.F,), mesh)[0]
   specs_up = Weights(
-    P(None, None, None, split), P(None, None, split), P(), P(None, None, None, split)
+    kernel=P(None, None, None, split),
+    bias=P(None, None, split),
+    a=P(),
+    b=P(None, None, None, split),
   )
-  specs_down = Weights(P(None, split), P(), P(None, split), P())
+  specs_down = Weights(kernel=P(None, split), bias=P(), a=P(None, split), b=P())
 
   def local(*args):
     y_BTD = _mixture(*args, c)
-    return jax.lax.psum(y_BTD, "tensor") if split else y_BTD
+    return jax.lax.psum(y_BTD, split) if split else y_BTD
 
-  given = lambda specs, weights: jax.tree.map(
-    lambda x, s: s,
-    weights,
-    Weights(*(s if x is not None else None for x, s in zip(weights, specs))),
-  )
-  return jax.shard_map(
-    local,
-    mesh=mesh,
-    in_specs=(rows, rows, rows, given(specs_up, up), given(specs_down, down)),
-    out_specs=rows,
-    check_vma=False,
-  )(x_BTD, gates, ids, up, down)
+  specs = (rows, rows, rows, specs_up, specs_down)
+  over = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=rows, check_vma=False)
+  return over(x_BTD, gates, ids, up, down)
 
 
 def _mixture(x_BTD, gates_BTk, ids_BTk, up: Weights, down: Weights, c: ModelConfig) -> jax.Array:
@@ -162,9 +156,9 @@ def _apply(x_RI, w: Weights, sizes_E, expert_of) -> jax.Array:
   return y if w.bias is None else y + w.bias[expert_of]
 
 
-def _gated(h_RUF: jax.Array, c: ModelConfig) -> jax.Array:
-  """[R, F] from gate (U = 0) and up (U = 1)."""
-  gate, up = h_RUF[:, 0], h_RUF[:, 1]
+def _gated(h_RCF: jax.Array, c: ModelConfig) -> jax.Array:
+  """[R, F] from gate (C = 0) and up (C = 1)."""
+  gate, up = h_RCF[:, 0], h_RCF[:, 1]
   limit = c.experts.swiglu_limit
   if not limit:
     return ACTIVATIONS[c.activation](gate) * up

@@ -14,7 +14,9 @@ from ftjax.parallel.mesh import fit
 PARAMETERS = (
   (r"params/embed/tokens", P("tensor", "fsdp")),  # [V, D]
   (r"params/embed/positions", P(None, "fsdp")),  # [P, D]
-  (r"params/layers/(attention_norm|mlp_norm)/(scale|bias)", P(None, None)),
+  (r"params/layers/(attention|mlp)(_post)?_norm/(scale|bias)", P(None, None)),  # [L, D]
+  (r"params/layers/attention/(query|key)_norm/scale", P(None, None)),  # [L, H]
+  (r"params/layers/attention/(query|key)_norm/scales", P(None, "tensor", None)),  # [L, N, H]
   (
     r"params/layers/attention/(query|key|value|qkv)/kernel",
     P(None, "fsdp", "tensor", None),
@@ -23,6 +25,8 @@ PARAMETERS = (
   (r"params/layers/attention/out/kernel", P(None, "tensor", None, "fsdp")),  # [L, N, H, D]
   (r"params/layers/mlp/(gate|up)/kernel", P(None, "fsdp", "tensor")),  # [L, D, F]
   (r"params/layers/mlp/(gate|up)/bias", P(None, "tensor")),  # [L, F]
+  (r"params/layers/mlp/gate_up/kernel", P(None, "fsdp", None, "tensor")),  # [L, D, 2, F]
+  (r"params/layers/mlp/gate_up/bias", P(None, None, "tensor")),  # [L, 2, F]
   (r"params/layers/mlp/down/kernel", P(None, "tensor", "fsdp")),  # [L, F, D]
   (r"params/layers/(attention/out|mlp/down)/bias", P(None, None)),  # [L, D]
   (r"params/layers/experts/router/kernel", P(None, "fsdp", None)),  # [L, D, E]
@@ -46,8 +50,9 @@ ADAPTERS = (
   (r"lora/layers/attention/(query|key|value|qkv)/b", P(None, None, "tensor", None)),  # [L, r, N, H]
   (r"lora/layers/attention/out/a", P(None, "tensor", None, None)),  # [L, N, H, r]
   (r"lora/layers/attention/out/b", P(None, None, "fsdp")),  # [L, r, D]
-  (r"lora/layers/mlp/(gate|up)/a", P(None, "fsdp", None)),  # [L, D, r]
+  (r"lora/layers/mlp/(gate|up|gate_up)/a", P(None, "fsdp", None)),  # [L, D, r]
   (r"lora/layers/mlp/(gate|up)/b", P(None, None, "tensor")),  # [L, r, F]
+  (r"lora/layers/mlp/gate_up/b", P(None, None, None, "tensor")),  # [L, r, 2, F]
   (r"lora/layers/mlp/down/a", P(None, "tensor", None)),  # [L, F, r]
   (r"lora/layers/mlp/down/b", P(None, None, "fsdp")),  # [L, r, D]
   (r"lora/layers/experts/router/a", P(None, "fsdp", None)),  # [L, D, r]

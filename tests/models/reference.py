@@ -64,7 +64,7 @@ def rows(layout=((53,), (29,), (19, 23)), length: int = 53, vocabulary: int = 97
 def logits(model: decoder.Decoder, variables, tokens, positions, segments):
   """float32 [B, T, V]."""
   hidden, _ = model.apply(variables, tokens, positions, segments)
-  return decoder.logits(hidden, *decoder.head(variables, model.config), model.config.tied)
+  return decoder.logits(hidden, decoder.head(variables, model.config))
 
 
 def ours(folder: Path, batch: Rows, variables=None) -> np.ndarray:

@@ -190,8 +190,8 @@ CONFIGS = {
   "no model_type": dict(model_type=None),
   "no 'hidden_size'": dict(hidden_size=None),
   "does not understand for model_type='llama': window=4": dict(window=4),
-  "rope scaling 'yarn'; ftjax has default, linear and llama3": dict(
-    rope_parameters=dict(rope_type="yarn", factor=2.0)
+  "rope scaling 'warp'; ftjax has default, linear, dynamic, llama3, yarn, longrope": dict(
+    rope_parameters=dict(rope_type="warp", factor=2.0)
   ),
   "of type 'linear' and have no 'factor'": dict(rope_parameters=dict(rope_type="linear")),
   "rope parameters have fields .* {'attention_factor': 2.0}": dict(

@@ -79,7 +79,7 @@ def test_cached_and_unrolled_is_uncached_and_scanned(model):
     parts.append(hidden)
   assert int(cache.length) == T and step._cache_size() == 2
   head = decoder.head(variables, decode.config)
-  cached = np.asarray(decoder.logits(jnp.concatenate(parts, 1), *head, decode.config.tied))
+  cached = np.asarray(decoder.logits(jnp.concatenate(parts, 1), head))
   seen = segments[:, :T] > 0
   assert cached.shape == (3, T, V) and seen.sum() == 23
   np.testing.assert_allclose(cached[seen], whole[:, :T][seen], rtol=0, atol=1e-5)

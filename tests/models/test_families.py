@@ -9,6 +9,7 @@ import pytest
 import safetensors.numpy
 
 from ftjax.models import hf
+from ftjax.models.rope import Linear
 from ftjax.models.tensors import SINGLE
 from tests.models.reference import VARIANTS, difference, ours, quiet, rows, theirs
 from tests.tiny import torch_model
@@ -70,7 +71,7 @@ def test_rope_scaling_counts_where_a_config_has_both(variant, tmp_path):
   rope = hf.open_checkpoint(
     _with_config(variant("llama, theta"), tmp_path / "both", both)
   ).config.rope
-  assert (rope.scaling, rope.factor) == ("linear", 2.0)
+  assert rope.scaling == Linear(2.0)
 
 
 @pytest.mark.parametrize("name", ["gpt2", "gpt2, untied, inner"])

@@ -114,7 +114,7 @@ def _alone(c):
 
   def loss(variables, *batch):
     hidden, _ = model.apply(variables, *batch)
-    return (decoder.logits(hidden, *decoder.head(variables, c.config), c.config.tied) * weigh).sum()
+    return (decoder.logits(hidden, decoder.head(variables, c.config)) * weigh).sum()
 
   targets = lora.linear_layers(c.config, c.table)
   adapter = lora.init(jax.random.key(0), c.config, targets, rank=2, alpha=4)
