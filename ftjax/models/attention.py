@@ -14,6 +14,7 @@ from ftjax.models.cache import LayerCache, append
 from ftjax.models.config import ModelConfig
 from ftjax.models.layers import Linear, Norm
 from ftjax.models.rope import Table, rotate
+from ftjax.models.scores import Scores, alibi_slopes, with_sinks
 from ftjax.parallel.mesh import AXES, BATCH, constrain
 
 
@@ -49,29 +50,30 @@ def visible(view: View, window=None) -> jax.Array:
   return seen if window is None else seen & (back < window)
 
 
-class Scores(NamedTuple):
-  """How scores come from queries and keys: scale * q @ k, then cap * tanh(scores / cap) where cap
-  is not 0."""
-
-  scale: float
-  cap: float = 0.0
-
-
-def attend_xla(q_BTNH, k_BSKH, v_BSKH, view: View, scores: Scores, window=None) -> jax.Array:
+def attend_xla(
+  q_BTNH, k_BSKH, v_BSKH, view: View, scores: Scores, window=None, sinks_N=None
+) -> jax.Array:
   """Softmax attention by plain XLA operations: the reference for every other implementation.
 
   Scores and softmax are float32; the result has q's dtype. N may be a multiple of K (grouped
-  queries). window: as in `visible`.
+  queries). window: as in `visible`. sinks_N: one score for each head that takes part in the softmax
+  and stands for no key.
   """
   B, T, N, H = q_BTNH.shape
   K = k_BSKH.shape[2]
   q_BTKGH = (q_BTNH * jnp.asarray(scores.scale, q_BTNH.dtype)).reshape(B, T, K, N // K, H)
   s_BKGTS = jnp.einsum("BTKGH,BSKH->BKGTS", q_BTKGH, k_BSKH, preferred_element_type=jnp.float32)
-  if scores.cap:
-    s_BKGTS = scores.cap * jnp.tanh(s_BKGTS / scores.cap)
+  s_BKGTS = scores.capped(s_BKGTS)
+  if scores.slopes:
+    slopes = scores.slopes_of(K)[None, :, :, None, None]
+    s_BKGTS += scores.alibi(slopes, view.k_positions[:, None, None, None])
   s_BKGTS = jnp.where(visible(view, window)[:, None, None], s_BKGTS, jnp.finfo(jnp.float32).min)
   p_BKGTS = jax.nn.softmax(s_BKGTS, axis=-1).astype(v_BSKH.dtype)
-  return jnp.einsum("BKGTS,BSKH->BTKGH", p_BKGTS, v_BSKH).reshape(B, T, N, H)
+  y_BTNH = jnp.einsum("BKGTS,BSKH->BTKGH", p_BKGTS, v_BSKH).reshape(B, T, N, H)
+  if sinks_N is None:
+    return y_BTNH
+  lse_BNT = jax.nn.logsumexp(s_BKGTS, axis=-1).reshape(B, N, T)
+  return with_sinks(y_BTNH, lse_BNT.swapaxes(1, 2), sinks_N)
 
 
 IMPLEMENTATIONS = {"xla": attend_xla, "blocked": blocked.attend}
@@ -122,8 +124,10 @@ class Attention(nn.Module):
       cache = LayerCache(append(cache.key, k_BTKH, start), append(cache.value, v_BTKH, start))
       k_BTKH, v_BTKH = cache
     attend = implementation(self.implementation, cached=cache is not None)
-    scores = Scores(c.H**-0.5 if c.score_scale is None else c.score_scale, c.score_cap)
-    y_BTNH = attend(q_BTNH, k_BTKH, v_BTKH, view, scores, window)
+    scale = c.H**-0.5 if c.score_scale is None else c.score_scale
+    scores = Scores(scale, c.score_cap, alibi_slopes(c.N) if c.alibi else ())
+    sinks_N = self.param("sinks", nn.initializers.zeros, (c.N,)) if c.sinks else None
+    y_BTNH = attend(q_BTNH, k_BTKH, v_BTKH, view, scores, window, sinks_N)
     out = Linear(
       (c.N, c.H), (c.D,), bias=c.out_bias, dtype=self.dtype, dropout=self.dropout, name="out"
     )
@@ -133,11 +137,17 @@ class Attention(nn.Module):
     """Queries [B, T, N, H], keys and values [B, T, K, H]."""
     c = self.config
     heads = lambda n, name: Linear(
-      (c.D,), (n, c.H), bias=c.qkv_bias, dtype=self.dtype, dropout=self.dropout, name=name
+      (c.D,), (*n, c.H), bias=c.qkv_bias, dtype=self.dtype, dropout=self.dropout, name=name
     )
     if c.fused_qkv:
-      return jnp.split(heads(c.N + 2 * c.K, "qkv")(x_BTD, train), [c.N, c.N + c.K], axis=2)
-    return [heads(n, s)(x_BTD, train) for n, s in ((c.N, "query"), (c.K, "key"), (c.K, "value"))]
+      return jnp.split(heads((c.N + 2 * c.K,), "qkv")(x_BTD, train), [c.N, c.N + c.K], axis=2)
+    if c.grouped_qkv:
+      G = c.N // c.K
+      x_BTKQH = heads((c.K, G + 2), "grouped_qkv")(x_BTD, train)
+      split = jnp.split(x_BTKQH, [G, G + 1], axis=3)
+      return [x.reshape(*x.shape[:2], -1, c.H) for x in split]
+    apart = ((c.N, "query"), (c.K, "key"), (c.K, "value"))
+    return [heads((n,), name)(x_BTD, train) for n, name in apart]
 
   def _norm(self, name: str) -> Norm:
     c = self.config

@@ -12,11 +12,13 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from ftjax.models.scores import Scores, with_sinks
+
 BLOCK = 128  # queries; 64 to 256 measure alike
 _LOWEST = jnp.finfo(jnp.float32).min
 
 
-def attend(q_BTNH, k_BSKH, v_BSKH, view, scores, window=None) -> jax.Array:
+def attend(q_BTNH, k_BSKH, v_BSKH, view, scores: Scores, window=None, sinks_N=None) -> jax.Array:
   """What attention.attend_xla computes, where each document's tokens stand in their order in the
   row."""
   B, T, N, H = q_BTNH.shape
@@ -24,14 +26,23 @@ def attend(q_BTNH, k_BSKH, v_BSKH, view, scores, window=None) -> jax.Array:
   heads = lambda x: _fold(x, K)[:, 0]
   rows = [jnp.repeat(x, K, axis=0) for x in view]
   window = None if window is None else jnp.int32(window)
-  y = _attend(scores, window, _fold(q_BTNH, K), heads(k_BSKH), heads(v_BSKH), *rows)
-  return y.reshape(B, K, N // K, T, H).transpose(0, 3, 1, 2, 4).reshape(B, T, N, H)
+  slopes = jnp.tile(scores.slopes_of(K), (B, 1)) if scores.slopes else None  # [B * K, G]
+  q, k, v = _fold(q_BTNH, K), heads(k_BSKH), heads(v_BSKH)
+  y, lse = _attend(scores, window, q, k, v, slopes, *rows)
+  y_BTNH, lse_BTN1 = _unfold(y, K), _unfold(lse[..., None], K)
+  return y_BTNH if sinks_N is None else with_sinks(y_BTNH, lse_BTN1[..., 0], sinks_N)
 
 
 def _fold(x_BTNH, K: int):
   """[B, T, N, H] -> [B * K, G, T, H]."""
   B, T, N, H = x_BTNH.shape
   return x_BTNH.reshape(B, T, K, N // K, H).transpose(0, 2, 3, 1, 4).reshape(B * K, N // K, T, H)
+
+
+def _unfold(x, K: int):
+  """[B * K, G, T, H] -> [B, T, N, H]."""
+  BK, G, T, H = x.shape
+  return x.reshape(BK // K, K, G, T, H).transpose(0, 3, 1, 2, 4).reshape(BK // K, T, K * G, H)
 
 
 def _blocks(T: int, S: int):
@@ -47,7 +58,7 @@ def _dot(a, b, axis_a: int, axis_b: int):
   )
 
 
-def _scores(scores, window, q_GTH, k_SH, rows, keys, view):
+def _scores(scores, window, q_GTH, k_SH, slopes_G, rows, keys, view):
   """(queries [G * t, H] scaled, scores float32 [G, t, s], mask [1, t, s]) of one block."""
   q_segments, q_positions, k_segments, k_positions = view
   G, _, H = q_GTH.shape
@@ -56,17 +67,19 @@ def _scores(scores, window, q_GTH, k_SH, rows, keys, view):
   mask = (q_segments[rows, None] == k_segments[None, keys]) & (back >= 0)
   if window is not None:
     mask &= back < window
-  s = _dot(q, k_SH[keys], 1, 1).reshape(G, *mask.shape)
-  return q, scores.cap * jnp.tanh(s / scores.cap) if scores.cap else s, mask[None]
+  s = scores.capped(_dot(q, k_SH[keys], 1, 1).reshape(G, *mask.shape))
+  if slopes_G is not None:
+    s += scores.alibi(slopes_G[:, None, None], k_positions[None, None, keys])
+  return q, s, mask[None]
 
 
 def _forward_one(scores, window, args):
   """One key head of one row: (y [G, T, H], log-sum-exp float32 [G, T])."""
-  q_GTH, k_SH, v_SH, *view = args
+  q_GTH, k_SH, v_SH, slopes_G, *view = args
   (G, T, H), S = q_GTH.shape, k_SH.shape[0]
   ys, lses = [], []
   for rows, keys in _blocks(T, S):
-    _, s, mask = _scores(scores, window, q_GTH, k_SH, rows, keys, view)
+    _, s, mask = _scores(scores, window, q_GTH, k_SH, slopes_G, rows, keys, view)
     s = jnp.where(mask, s, _LOWEST)
     top = s.max(-1, keepdims=True)
     p = jnp.exp(s - top)
@@ -79,13 +92,13 @@ def _forward_one(scores, window, args):
 
 def _backward_one(scores, window, args):
   """Gradients of one key head of one row: (dq [G, T, H], dk [S, H], dv [S, H])."""
-  q_GTH, k_SH, v_SH, *view, y_GTH, lse_GT, dy_GTH = args
+  q_GTH, k_SH, v_SH, slopes_G, *view, y_GTH, lse_GT, dy_GTH, dlse_GT = args
   (G, T, H), S, dtype = q_GTH.shape, k_SH.shape[0], q_GTH.dtype
   dk_SH = dv_SH = jnp.zeros((S, H), jnp.float32)
-  delta_GT = (dy_GTH.astype(jnp.float32) * y_GTH.astype(jnp.float32)).sum(-1)
+  delta_GT = (dy_GTH.astype(jnp.float32) * y_GTH.astype(jnp.float32)).sum(-1) - dlse_GT
   dqs = []
   for rows, keys in _blocks(T, S):
-    q, s, mask = _scores(scores, window, q_GTH, k_SH, rows, keys, view)
+    q, s, mask = _scores(scores, window, q_GTH, k_SH, slopes_G, rows, keys, view)
     p = jnp.where(mask, jnp.exp(s - lse_GT[:, rows, None]), 0.0)
     dy = dy_GTH[:, rows].reshape(-1, H)
     ds = p * (_dot(dy, v_SH[keys], 1, 1).reshape(p.shape) - delta_GT[:, rows, None])
@@ -100,18 +113,18 @@ def _backward_one(scores, window, args):
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _attend(scores, window, *args):
-  return jax.lax.map(partial(_forward_one, scores, window), args)[0]  # [B * K, G, T, H]
+  return jax.lax.map(partial(_forward_one, scores, window), args)
 
 
 def _forward(scores, window, *args):
-  y, lse = jax.lax.map(partial(_forward_one, scores, window), args)
-  return y, (window, *args, y, lse)
+  y, lse = _attend(scores, window, *args)
+  return (y, lse), (window, *args, y, lse)
 
 
-def _backward(scores, saved, dy):
+def _backward(scores, saved, gradients):
   window, *saved = saved
-  d = jax.lax.map(partial(_backward_one, scores, window), (*saved, dy))
-  return (None, *d, None, None, None, None)
+  d = jax.lax.map(partial(_backward_one, scores, window), (*saved, *gradients))
+  return (None, *d, None, None, None, None, None)
 
 
 _attend.defvjp(_forward, _backward)

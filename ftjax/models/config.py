@@ -52,6 +52,8 @@ class ModelConfig:
   norm_offset: float = 0.0  # x is multiplied by offset + scale
   pre_norm: bool = True  # attention and MLP read norm(x) ...
   post_norm: bool = False  # ... and their result is normed before it is added
+  sum_norm: bool = False  # ... and x itself after that (Vaswani et al. 2017)
+  final_norm: bool = True
   qk_norm: str = (
     "none"  # of queries and keys: "head" one scale for all heads | "heads" one for each
   )
@@ -64,7 +66,10 @@ class ModelConfig:
   windows: tuple[int, ...] = ()  # sliding window of each layer, 0 = none; () = none for all
   score_scale: float | None = None  # None = H ** -0.5
   score_cap: float = 0.0  # scores become cap * tanh(scores / cap); 0 = as they are
+  alibi: bool = False  # scores fall with distance (Press et al. 2022)
+  sinks: bool = False  # a learned score for each head that takes part in softmax and is no key's
   fused_qkv: bool = False  # one [D, M, H] kernel, as the checkpoint has it, so that LoRA is PEFT's
+  grouped_qkv: bool = False  # one [D, K, Q, H]: each key head's queries, then its key and its value
   qkv_bias: bool = False
   out_bias: bool = False
 
@@ -76,9 +81,12 @@ class ModelConfig:
   mlp_bias: bool = False
 
   # The residual flow.
-  residual: str = "serial"  # "parallel": attention and MLP read the same normed input
+  residual: str = "serial"  # "parallel": attention and MLP read the same normed input ...
+  parallel_norms: bool = False  # ... or the same input, each with a norm of its own
   residual_scale: float = 1.0  # of what attention and MLP add
   learned_positions: bool = False  # a table of max_length absolute positions
+  position_offset: int = 0  # rows of that table before position 0
+  embed_width: int = 0  # of token vectors, projected to D and back; 0 = D
   embed_scale: float = 1.0  # of token vectors, rounded to the dtype of the computation
   tied: bool = False  # logits read the token table
   head_bias: bool = False
@@ -91,7 +99,9 @@ class ModelConfig:
     names = {n: getattr(self, n) for n in "VDLNKHF"}
     return names | {
       "M": self.N + 2 * self.K,  # heads of a fused qkv
-      "P": self.max_length,  # positions
+      "Q": self.N // self.K + 2,  # heads of a group in a grouped qkv
+      "P": self.max_length + self.position_offset,  # rows of the position table
+      "W": self.embed_width or self.D,
       "C": 2,  # kernels in a fused gate and up
       "E": self.experts.count if self.experts else 0,
     }

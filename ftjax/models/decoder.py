@@ -10,7 +10,7 @@ from ftjax.models.attention import Attention, View
 from ftjax.models.cache import Cache, LayerCache, append
 from ftjax.models.config import Layer, ModelConfig
 from ftjax.models.head import HeadParameters, head, logits
-from ftjax.models.layers import Norm
+from ftjax.models.layers import Linear, Norm
 from ftjax.models.mlp import MLP
 from ftjax.models.moe import MoE
 from ftjax.models.rope import Table, document_lengths, table
@@ -26,7 +26,7 @@ class Block(nn.Module):
   """Attention and MLP, each between its norms, on the residual flow:
 
     serial    x += attention(norm(x));  x += mlp(norm(x))
-    parallel  x += attention(h) + mlp(h)  with h = norm(x)
+    parallel  x += attention(h) + mlp(h)  with h = norm(x), or with two norms
 
   layer: what sets this layer apart; in a scan, what all layers have in common.
   """
@@ -50,16 +50,20 @@ class Block(nn.Module):
     mlp = kind(c, self.dtype, self.dropout, name=name)
     pre = lambda x, name: norm(c, name)(x) if c.pre_norm else x
     post = lambda y, name: norm(c, name)(y) if c.post_norm else y
+    summed = lambda x, name: norm(c, name)(x) if c.sum_norm else x
     scaled = lambda y: y if c.residual_scale == 1 else _times(y, c.residual_scale)
 
     h_BTD = pre(x_BTD, "attention_norm")
     y_BTD, cache = attention(h_BTD, view, rope, cache, start, train, window)
     y_BTD = post(y_BTD, "attention_post_norm")
     if c.residual == "parallel":
+      if c.parallel_norms:
+        h_BTD = pre(x_BTD, "mlp_norm")
       x_BTD += scaled(y_BTD + post(mlp(h_BTD, train), "mlp_post_norm"))
     else:
-      x_BTD += scaled(y_BTD)
-      x_BTD += scaled(post(mlp(pre(x_BTD, "mlp_norm"), train), "mlp_post_norm"))
+      x_BTD = summed(x_BTD + scaled(y_BTD), "attention_sum_norm")
+      y_BTD = post(mlp(pre(x_BTD, "mlp_norm"), train), "mlp_post_norm")
+      x_BTD = summed(x_BTD + scaled(y_BTD), "mlp_sum_norm")
     return constrain(x_BTD, BATCH, None, None), cache
 
 
@@ -111,7 +115,7 @@ class Decoder(nn.Module):
     (attention.visible).
     """
     c = self.config
-    x_BTD = Embed(c, self.dtype, name="embed")(tokens_BT, positions_BT)
+    x_BTD = Embed(c, self.dtype, self.dropout, name="embed")(tokens_BT, positions_BT, train)
     x_BTD = constrain(x_BTD, BATCH, None, None)
     ropes = self._ropes(positions_BT, segments_BT, cache)
     start, k_segments, k_positions = None, segments_BT, positions_BT
@@ -124,7 +128,13 @@ class Decoder(nn.Module):
     if cache is not None:
       length = start + tokens_BT.shape[1]
       cache = Cache(layers, k_segments, k_positions, length, cache.lengths)
-    x_BTD = norm(c, "final_norm")(x_BTD)
+    if c.final_norm:
+      x_BTD = norm(c, "final_norm")(x_BTD)
+    if c.embed_width:
+      project = Linear(
+        (c.D,), (c.embed_width,), dtype=self.dtype, dropout=self.dropout, name="project_out"
+      )
+      x_BTD = project(x_BTD, train)
     if self.is_initializing() and not c.tied:
       HeadParameters(c, name="head")()
     return x_BTD, cache
@@ -197,16 +207,22 @@ class Embed(nn.Module):
 
   config: ModelConfig
   dtype: jnp.dtype
+  dropout: float
 
   @nn.compact
-  def __call__(self, tokens_BT: jax.Array, positions_BT: jax.Array) -> jax.Array:
+  def __call__(self, tokens_BT: jax.Array, positions_BT: jax.Array, train: bool) -> jax.Array:
     c = self.config
     init = nn.initializers.normal(0.02)
-    x_BTD = jnp.take(self.param("tokens", init, (c.V, c.D)), tokens_BT, axis=0)
+    W = c.embed_width or c.D
+    x_BTD = jnp.take(self.param("tokens", init, (c.V, W)), tokens_BT, axis=0)
+    if c.embed_width:
+      project = Linear((W,), (c.D,), dtype=self.dtype, dropout=self.dropout, name="project_in")
+      x_BTD = project(x_BTD, train)
     if c.embed_scale != 1:
       x_BTD = x_BTD.astype(self.dtype) * jnp.asarray(c.embed_scale, self.dtype)
     if c.learned_positions:
-      x_BTD += jnp.take(self.param("positions", init, (c.max_length, c.D)), positions_BT, axis=0)
+      table_PD = self.param("positions", init, (c.sizes["P"], c.D))
+      x_BTD += jnp.take(table_PD, positions_BT + c.position_offset, axis=0)
     return x_BTD.astype(self.dtype)
 
 

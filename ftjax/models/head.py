@@ -64,6 +64,6 @@ class HeadParameters(nn.Module):
   @nn.compact
   def __call__(self) -> None:
     c = self.config
-    self.param("kernel", nn.initializers.normal(0.02), (c.D, c.V))
+    self.param("kernel", nn.initializers.normal(0.02), (c.embed_width or c.D, c.V))
     if c.head_bias:
       self.param("bias", nn.initializers.zeros, (c.V,))

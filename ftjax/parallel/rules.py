@@ -14,7 +14,8 @@ from ftjax.parallel.mesh import fit
 PARAMETERS = (
   (r"params/embed/tokens", P("tensor", "fsdp")),  # [V, D]
   (r"params/embed/positions", P(None, "fsdp")),  # [P, D]
-  (r"params/layers/(attention|mlp)(_post)?_norm/(scale|bias)", P(None, None)),  # [L, D]
+  (r"params/(embed/project_in|project_out)/kernel", P("fsdp", None)),  # [W, D] and [D, W]
+  (r"params/layers/(attention|mlp)(_post|_sum)?_norm/(scale|bias)", P(None, None)),  # [L, D]
   (r"params/layers/attention/(query|key)_norm/scale", P(None, None)),  # [L, H]
   (r"params/layers/attention/(query|key)_norm/scales", P(None, "tensor", None)),  # [L, N, H]
   (
@@ -22,6 +23,12 @@ PARAMETERS = (
     P(None, "fsdp", "tensor", None),
   ),  # [L, D, N, H]
   (r"params/layers/attention/(query|key|value|qkv)/bias", P(None, "tensor", None)),  # [L, N, H]
+  (
+    r"params/layers/attention/grouped_qkv/kernel",
+    P(None, "fsdp", "tensor", None, None),
+  ),  # [L, D, K, Q, H]
+  (r"params/layers/attention/grouped_qkv/bias", P(None, "tensor", None, None)),  # [L, K, Q, H]
+  (r"params/layers/attention/sinks", P(None, "tensor")),  # [L, N]
   (r"params/layers/attention/out/kernel", P(None, "tensor", None, "fsdp")),  # [L, N, H, D]
   (r"params/layers/mlp/(gate|up)/kernel", P(None, "fsdp", "tensor")),  # [L, D, F]
   (r"params/layers/mlp/(gate|up)/bias", P(None, "tensor")),  # [L, F]
@@ -46,8 +53,15 @@ PARAMETERS = (
 
 # A low-rank pair follows its kernel: `a` is split as the kernel's input, `b` as its output.
 ADAPTERS = (
-  (r"lora/layers/attention/(query|key|value|qkv)/a", P(None, "fsdp", None)),  # [L, D, r]
+  (
+    r"lora/layers/attention/(query|key|value|qkv|grouped_qkv)/a",
+    P(None, "fsdp", None),
+  ),  # [L, D, r]
   (r"lora/layers/attention/(query|key|value|qkv)/b", P(None, None, "tensor", None)),  # [L, r, N, H]
+  (
+    r"lora/layers/attention/grouped_qkv/b",
+    P(None, None, "tensor", None, None),
+  ),  # [L, r, K, Q, H]
   (r"lora/layers/attention/out/a", P(None, "tensor", None, None)),  # [L, N, H, r]
   (r"lora/layers/attention/out/b", P(None, None, "fsdp")),  # [L, r, D]
   (r"lora/layers/mlp/(gate|up|gate_up)/a", P(None, "fsdp", None)),  # [L, D, r]

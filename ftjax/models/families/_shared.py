@@ -28,6 +28,21 @@ def norm(c: ModelConfig, name: str, path: str) -> list[Weight]:
   return rows
 
 
+def heads(c: ModelConfig, attention: str) -> list[Weight]:
+  """Queries, keys and values apart, as q_proj, k_proj and v_proj of `attention`."""
+  rows = []
+  for theirs, ours, n in (("q", "query", "N"), ("k", "key", "K"), ("v", "value", "K")):
+    name, path = f"{attention}{theirs}_proj", f"layers/attention/{ours}"
+    rows += linear(name, path, f"({n} H) D -> D {n} H", c.qkv_bias)
+  return rows
+
+
+def plain_mlp(c: ModelConfig, up: str, down: str) -> list[Weight]:
+  """An MLP without a gate."""
+  rows = linear(up, "layers/mlp/up", "F D -> D F", c.mlp_bias)
+  return rows + linear(down, "layers/mlp/down", "D F -> F D", c.mlp_bias)
+
+
 def llama_config(f: Fields, **flags) -> ModelConfig:
   """A gated decoder whose config.json has Llama's names; `flags` say where a family differs.
 
@@ -58,8 +73,8 @@ LLAMA_NORMS = {"input_layernorm": "attention_norm", "post_attention_layernorm": 
 
 
 def llama_weights(c: ModelConfig, norms: Mapping[str, str] = LLAMA_NORMS) -> list[Weight]:
-  """Llama's names for all that the flags of `c` ask for, but experts and the norms of queries and
-  keys.
+  """Llama's names for all that the flags of `c` ask for, but experts, an MLP without a gate, and
+  the norms of queries and keys.
 
   norms: the checkpoint's name of each norm of a layer, and ours.
   """
@@ -68,21 +83,23 @@ def llama_weights(c: ModelConfig, norms: Mapping[str, str] = LLAMA_NORMS) -> lis
   table += norm(c, "model.norm", "final_norm")
   for theirs, ours in norms.items():
     table += norm(c, layer + theirs, mine + ours)
-  apart = [("q_proj", "query", "N"), ("k_proj", "key", "K"), ("v_proj", "value", "K")]
-  for theirs, ours, n in [("qkv_proj", "qkv", "M")] if c.fused_qkv else apart:
-    name, path = f"{layer}self_attn.{theirs}", f"{mine}attention/{ours}"
-    table += linear(name, path, f"({n} H) D -> D {n} H", c.qkv_bias)
+  qkv = layer + "self_attn.qkv_proj", mine + "attention/qkv", "(M H) D -> D M H", c.qkv_bias
+  table += linear(*qkv) if c.fused_qkv else heads(c, layer + "self_attn.")
   out = layer + "self_attn.o_proj"
   table += linear(out, mine + "attention/out", "D (N H) -> N H D", c.out_bias)
-  apart = [("gate_proj", "gate", "F D -> D F"), ("up_proj", "up", "F D -> D F")]
-  fused = [("gate_up_proj", "gate_up", "(C F) D -> D C F")]
-  down = [("down_proj", "down", "D F -> F D")]
-  mlp = [] if c.experts else (fused if c.fused_gate_up else apart) + down
-  for theirs, ours, dims in mlp:
+  for theirs, ours, dims in _llama_mlp(c):
     table += linear(f"{layer}mlp.{theirs}", f"{mine}mlp/{ours}", dims, c.mlp_bias)
   if not c.tied:
     table += linear("lm_head", "head", "V D -> D V", c.head_bias)
   return table
+
+
+def _llama_mlp(c: ModelConfig) -> list[tuple[str, str, str]]:
+  if c.experts or not c.gated:
+    return []
+  apart = [("gate_proj", "gate", "F D -> D F"), ("up_proj", "up", "F D -> D F")]
+  fused = [("gate_up_proj", "gate_up", "(C F) D -> D C F")]
+  return (fused if c.fused_gate_up else apart) + [("down_proj", "down", "D F -> F D")]
 
 
 def qk_norms(c: ModelConfig, query: str = "q_norm.weight", key: str = "k_norm.weight"):

@@ -1,0 +1,44 @@
+"""Qwen3 with experts (Qwen team 2025; reference:
+transformers/models/qwen3_moe/modeling_qwen3_moe.py)."""
+
+from ftjax.models.config import Experts, ModelConfig, Weight
+from ftjax.models.families._shared import llama_config, llama_weights, qk_norms
+from ftjax.models.fields import Fields, windows
+
+
+def config(hf: dict) -> ModelConfig:
+  f = Fields(hf)
+  bias = f.get("attention_bias", default=False)
+  c = llama_config(
+    f,
+    F=f.need("moe_intermediate_size"),
+    max_length=f.get("max_position_embeddings", default=32768),
+    qk_norm="head",
+    qkv_bias=bias,
+    out_bias=bias,
+    experts=Experts(
+      f.get("num_local_experts", "num_experts", default=128),
+      f.get("num_experts_per_tok", default=8),
+      normalised=f.get("norm_topk_prob", default=False),
+    ),
+    tied=f.get("tie_word_embeddings", default=False),
+  )
+  window = f.get("sliding_window", default=4096)
+  c = c.with_(windows=windows(f, c.L, window if f.get("use_sliding_window") else None))
+  # Layers without experts, of width intermediate_size, among those with them: none was published.
+  f.only("mlp_only_layers", [])
+  f.only("decoder_sparse_step", 1)
+  f.get("max_window_layers")  # the reference does not read it here
+  f.get("router_aux_loss_coef", "output_router_logits")  # a loss that plain fine-tuning is without
+  f.done()
+  return c
+
+
+def weights(c: ModelConfig) -> list[Weight]:
+  moe, mine = "model.layers.{l}.mlp.", "layers/experts/"
+  gate_up = moe + "experts.{E}.{gate_proj,up_proj}.weight"
+  return llama_weights(c) + qk_norms(c) + [
+    Weight(moe + "gate.weight", mine + "router/kernel", "E D -> D E"),
+    Weight(gate_up, mine + "gate_up/kernel", "F D -> E D C F"),
+    Weight(moe + "experts.{E}.down_proj.weight", mine + "down/kernel", "D F -> E F D"),
+  ]
