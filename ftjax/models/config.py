@@ -1,6 +1,5 @@
 """What a decoder is, as orthogonal flags, and the lines of a weight table."""
 
-import re
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -71,7 +70,7 @@ class ModelConfig:
   @property
   def sizes(self) -> dict[str, int]:
     """The size of each dim that the weight tables name."""
-    names = {n: getattr(self, n) for n in "VDNKHF"}
+    names = {n: getattr(self, n) for n in "VDLNKHF"}
     # M heads of a fused qkv, P positions, C kernels in a fused gate and up.
     return names | {"M": self.N + 2 * self.K, "P": self.max_length, "C": 2}
 
@@ -91,10 +90,13 @@ class ModelConfig:
 class Weight:
   """One tensor of a checkpoint and where it goes; read in both directions.
 
-  hf_name: its name there, "{l}" for the layer; a dim's letter in braces says that the checkpoint
-  has one tensor for each index of that dim ("norms.{N}.weight" with "H -> N H"). path: its name
-  here, under params/. dims: an einops pattern from there to here, one letter a dim ("(N H) D -> D N
-  H"), which also says the shape that the tensor must have.
+  hf_name: its name there, "{l}" for the layer and "{e}" for the expert. path: its name here, under
+  params/. dims: an einops pattern from there to here, one letter a dim ("(N H) D -> D N H"), which
+  also says the shape that the tensor must have. L and E come first here where the name has them.
+
+  A dim that only the right of the pattern has is one that the checkpoint spreads over tensors: its
+  letter in the name counts them ("norms.{n}.weight" with "H -> N H"), and "{w1,w3}" chooses between
+  names ("F D -> D U F": the leaf is [L, E, D, U, F], w1 its U = 0).
   """
 
   hf_name: str
@@ -107,6 +109,6 @@ class Weight:
     return "{l}" in self.hf_name
 
   @property
-  def spread(self) -> str:
-    """The letters of the leaf's first dims that are tensors of their own in the checkpoint."""
-    return "".join(re.findall(r"\{(\w)\}", self.hf_name))
+  def lead(self) -> str:
+    """The dims that come first here and stand in the name there: "", "L", "E" or "LE"."""
+    return "".join(d for d in "LE" if f"{{{d.lower()}}}" in self.hf_name)

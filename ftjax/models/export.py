@@ -13,7 +13,7 @@ import numpy as np
 from ftjax import storage, tree
 from ftjax.models import tensors as tensors_io
 from ftjax.models.config import ModelConfig, Weight
-from ftjax.models.tensors import INDEX, SINGLE, names_of, to_theirs
+from ftjax.models.tensors import INDEX, SINGLE, places_of, to_theirs
 
 SHARD_BYTES = 5 * 10**9  # transformers' own default is of this order
 CARRIED = ("generation_config.json", "LICENSE*", "NOTICE*", "USE_POLICY*")
@@ -54,9 +54,8 @@ def _tensors(named, config, table) -> Iterator[tuple[str, np.ndarray]]:
   """The checkpoint's tensors one at a time, in a steady order."""
   for weight in table:
     leaf = named[weight.path]
-    for at, name in names_of(weight, config).items():
-      ours = np.asarray(leaf[at])
-      yield name, np.ascontiguousarray(to_theirs(ours, weight, config))
+    for name, place in places_of(weight, config).items():
+      yield name, np.ascontiguousarray(to_theirs(np.asarray(leaf[place]), weight, config))
 
 
 def _write_shards(

@@ -147,7 +147,7 @@ def read(checkpoint: Checkpoint, dtype, sharding: Callable[[str, Any], Any] | No
 
 
 def _check_names(table, config, stored, ignored, folder) -> None:
-  wanted = {name: hf_shape(w, config) for w in table for name in names_of(w, config).values()}
+  wanted = {name: hf_shape(w, config) for w in table for name in names_of(w, config)}
   extra = stored.keys() - wanted.keys()
   both = {name: stored[name] for name in wanted if name in stored}
   problems = {

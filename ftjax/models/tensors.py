@@ -1,6 +1,7 @@
 """Tensors in safetensors files: where they are, and their way from the checkpoint's layout to
 ours."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -18,6 +19,7 @@ INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 DTYPES = ("F64", "F32", "F16", "BF16")  # of tensors in a file, as safetensors calls them
 
+ALL = slice(None)
 Key = tuple[tuple[int, int], ...]  # which part of a leaf: (start, stop) of every dim
 
 
@@ -30,18 +32,31 @@ class Stored(NamedTuple):
   dtype: str
 
 
-def names_of(weight: Weight, config: ModelConfig) -> dict[tuple[int, ...], str]:
-  """The checkpoint's names of one line of the table, by the first indices of the leaf that each
-  one fills: one a layer where it is stacked."""
-  counts = [config.L if d == "l" else config.sizes[d] for d in weight.spread]
-  name = lambda at: weight.hf_name.format(**dict(zip(weight.spread, at, strict=True)))
-  return {at: name(at) for at in np.ndindex(*counts)}
+def places_of(weight: Weight, config: ModelConfig) -> dict[str, tuple[int | slice, ...]]:
+  """{the checkpoint's name: its index in the leaf} of one line of the table, in a steady order."""
+  fields = re.findall(r"\{(.*?)\}", weight.hf_name)
+  dims = [_spread(weight) if "," in field else field.upper() for field in fields]
+  choices = [
+    field.split(",") if "," in field else range(config.sizes[dim])
+    for field, dim in zip(fields, dims, strict=True)
+  ]
+  template = re.sub(r"\{.*?\}", "{}", weight.hf_name)
+  places = {}
+  for chosen in itertools.product(*map(enumerate, choices)):
+    at = {dim: i for dim, (i, _) in zip(dims, chosen, strict=True)}
+    name = template.format(*(word for _, word in chosen))
+    places[name] = tuple(at.get(dim, ALL) for dim in _leaf_dims(weight))
+  return places
+
+
+def names_of(weight: Weight, config: ModelConfig) -> list[str]:
+  """The checkpoint's names of one line of the table."""
+  return list(places_of(weight, config))
 
 
 def our_shape(weight: Weight, config: ModelConfig) -> tuple[int, ...]:
-  """The shape of a leaf here, layers first where stacked."""
-  right = weight.dims.split("->")[1].split()
-  return ((config.L,) if weight.stacked else ()) + tuple(config.sizes[d] for d in right)
+  """The shape of a leaf here, layers and experts first where the name has them."""
+  return tuple(config.sizes[d] for d in _leaf_dims(weight))
 
 
 def hf_shape(weight: Weight, config: ModelConfig) -> tuple[int, ...]:
@@ -53,24 +68,37 @@ def hf_shape(weight: Weight, config: ModelConfig) -> tuple[int, ...]:
 
 
 def to_ours(tensor: np.ndarray, weight: Weight, config: ModelConfig) -> np.ndarray:
-  """One tensor of the checkpoint in our layout."""
-  return einops.rearrange(tensor, " -> ".join(_sides(weight)), **_sizes(weight, config))
+  """One of the checkpoint's tensors in our layout: what belongs at its place in the leaf."""
+  theirs, ours = _pattern(weight)
+  return einops.rearrange(tensor, f"{theirs} -> {ours}", **_sizes(weight, config))
 
 
-def to_theirs(leaf: np.ndarray, weight: Weight, config: ModelConfig) -> np.ndarray:
-  """What one tensor of the checkpoint holds of a leaf, in the checkpoint's layout."""
-  theirs, ours = _sides(weight)
-  return einops.rearrange(leaf, f"{ours} -> {theirs}", **_sizes(weight, config))
+def to_theirs(part: np.ndarray, weight: Weight, config: ModelConfig) -> np.ndarray:
+  """One place of a leaf in the checkpoint's layout."""
+  theirs, ours = _pattern(weight)
+  return einops.rearrange(part, f"{ours} -> {theirs}", **_sizes(weight, config))
 
 
-def _sides(weight: Weight) -> tuple[str, str]:
-  """The einops patterns of one tensor there and here: without the dims that are spread."""
+def _pattern(weight: Weight) -> tuple[str, str]:
+  """The two sides of `dims`, of one tensor: without the dim that the name's choice runs over."""
   theirs, ours = weight.dims.split("->")
-  return theirs, " ".join(d for d in ours.split() if d not in weight.spread)
+  return theirs, ours.replace(_spread(weight), "") if _spread(weight) else ours
+
+
+def _spread(weight: Weight) -> str:
+  """The dim that a choice in the name runs over, or ""."""
+  theirs, ours = weight.dims.split("->")
+  return "".join(d for d in ours.split() if d not in theirs)
+
+
+def _leaf_dims(weight: Weight) -> list[str]:
+  """The dims of a leaf: those that come first, then the right side of the pattern."""
+  return [*weight.lead, *weight.dims.split("->")[1].split()]
 
 
 def _sizes(weight: Weight, config: ModelConfig) -> dict[str, int]:
-  return {d: size for d, size in config.sizes.items() if d in _sides(weight)[0]}
+  dims = _pattern(weight)[0]
+  return {d: size for d, size in config.sizes.items() if d in dims}
 
 
 def parts_of(
@@ -81,15 +109,15 @@ def parts_of(
   shape = our_shape(weight, config)
   wanted = {key_of(index, shape): index for index in indices}
   parts = {key: _aligned([stop - start for start, stop in key], dtype) for key in wanted}
-  for at, name in names_of(weight, config).items():
+  for name, place in places_of(weight, config).items():
     theirs = stored[name]
     if theirs.file not in handles:
       handles[theirs.file] = safe_open(theirs.file, framework="numpy")
     tensor = to_ours(handles[theirs.file].get_tensor(theirs.name), weight, config)
     for key, index in wanted.items():
-      if all(start <= i < stop for i, (start, stop) in zip(at, key, strict=False)):
-        place = tuple(i - start for i, (start, _) in zip(at, key, strict=False))
-        parts[key][place] = tensor[index[len(at) :]]
+      if all(i == ALL or a <= i < b for i, (a, b) in zip(place, key, strict=True)):
+        to = tuple(i if i == ALL else i - a for i, (a, _) in zip(place, key, strict=True))
+        parts[key][to] = tensor[tuple(s for i, s in zip(place, index, strict=True) if i == ALL)]
   return parts
 
 
