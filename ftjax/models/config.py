@@ -122,11 +122,13 @@ class ModelConfig:
 class Weight:
   """One tensor of a checkpoint and where it goes; read in both directions.
 
-  hf_name: its name there, "{l}" for the layer; a dim's letter in braces says that the checkpoint
-  has one tensor for each index of that dim ("norms.{N}.weight" with "H -> N H"), and words in
-  braces that it has one for each under these names ("{w1,w3}.weight" with "F D -> D C F"). path: its
-  name here, under params/. dims: an einops pattern from there to here, one letter a dim ("(N H) D ->
-  D N H"), which also says the shape that the tensor must have.
+  hf_name: its name there, "{l}" for the layer and "{e}" for the expert. path: its name here, under
+  params/. dims: an einops pattern from there to here, one letter a dim ("(N H) D -> D N H"), which
+  also says the shape that the tensor must have. L and E come first here where the name has them.
+
+  A dim that only the right of the pattern has is one that the checkpoint spreads over tensors: its
+  letter in the name counts them ("norms.{n}.weight" with "H -> N H"), and "{w1,w3}" chooses between
+  names ("F D -> D C F": the leaf is [L, E, D, C, F], w1 its C = 0).
   """
 
   hf_name: str
@@ -137,3 +139,8 @@ class Weight:
   def stacked(self) -> bool:
     """Whether there is one for every layer."""
     return "{l}" in self.hf_name
+
+  @property
+  def lead(self) -> str:
+    """The dims that come first here and stand in the name there: "", "L", "E" or "LE"."""
+    return "".join(d for d in "LE" if f"{{{d.lower()}}}" in self.hf_name)

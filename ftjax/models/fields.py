@@ -3,6 +3,7 @@ silence."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ftjax.config import InputError
@@ -50,6 +51,11 @@ class Fields:
         f"config.json has no {' or '.join(map(repr, names))}, which the model needs."
       )
     return value
+
+  def nullable(self, name: str, default: Any) -> Any:
+    """The field where null is a choice of its own: the default stands for its absence alone."""
+    self._read.add(name)
+    return self._hf.get(name, default)
 
   def only(self, name: str, allowed: Any, default: Any = None) -> None:
     """Fails unless the field is absent or equals the one value that is supported."""
@@ -122,6 +128,7 @@ def rope(
   *,
   partial: float | None = None,
   theta: float = 10000.0,
+  interleaved: bool = False,
   kinds: dict[str, str] | None = None,
 ) -> Rope:
   """Reads rope_parameters (transformers 5) or rope_theta with rope_scaling (transformers 4).
@@ -134,19 +141,23 @@ def rope(
   outer = {k: fields.get(k) for k in ("rope_parameters", "rope_scaling", "rope_theta")}
   given = dict(outer["rope_scaling"] or outer["rope_parameters"] or {})
   given.setdefault("rope_theta", outer["rope_theta"] or theta)
+  fields.get("original_max_position_embeddings")  # of no effect where nothing is scaled
   share = 1.0
   if partial is not None:
     usual = fields.get("partial_rotary_factor", default=partial)
     share = given.pop("partial_rotary_factor", None) or usual
-  return read_rope(fields, int(H * share), given, kinds or {})
+  found = read_rope(fields, int(H * share), given, kinds)
+  return replace(found, interleaved=interleaved)
 
 
-def read_rope(fields: Fields, dims: int, given: dict[str, Any], kinds: dict[str, str]) -> Rope:
+def read_rope(
+  fields: Fields, dims: int, given: dict[str, Any], kinds: dict[str, str] | None = None
+) -> Rope:
   """One rope over `dims` of each head from its parameters; every one of them must be understood."""
   left = {k: v for k, v in given.items() if v is not None}
   kind = left.pop("rope_type", None) or left.pop("type", None) or "default"
   left.pop("type", None)
-  kind = kinds.get(kind, kind)
+  kind = (kinds or {}).get(kind, kind)
   if kind not in _SCALINGS:
     raise InputError(
       f"config.json asks for rope scaling {kind!r}; ftjax has {', '.join(_SCALINGS)}."

@@ -34,14 +34,18 @@ class Stored(NamedTuple):
 
 def places_of(weight: Weight, config: ModelConfig) -> dict[str, tuple[int | slice, ...]]:
   """{the checkpoint's name: its index in the leaf} of one line of the table, in a steady order."""
-  spread, dims = _spread(weight), _leaf_dims(weight)
-  choices = [f.split(",") if "," in f else range(config.sizes[d]) for f, d in spread.items()]
+  fields = re.findall(r"\{(.*?)\}", weight.hf_name)
+  dims = [_spread(weight) if "," in field else field.upper() for field in fields]
+  choices = [
+    field.split(",") if "," in field else range(config.sizes[dim])
+    for field, dim in zip(fields, dims, strict=True)
+  ]
   template = re.sub(r"\{.*?\}", "{}", weight.hf_name)
   places = {}
   for chosen in itertools.product(*map(enumerate, choices)):
-    at = {dim: i for dim, (i, _) in zip(spread.values(), chosen, strict=True)}
+    at = {dim: i for dim, (i, _) in zip(dims, chosen, strict=True)}
     name = template.format(*(word for _, word in chosen))
-    places[name] = tuple(at.get(dim, ALL) for dim in dims)
+    places[name] = tuple(at.get(dim, ALL) for dim in _leaf_dims(weight))
   return places
 
 
@@ -51,7 +55,7 @@ def names_of(weight: Weight, config: ModelConfig) -> list[str]:
 
 
 def our_shape(weight: Weight, config: ModelConfig) -> tuple[int, ...]:
-  """The shape of a leaf here, layers first where stacked."""
+  """The shape of a leaf here, layers and experts first where the name has them."""
   return tuple(config.sizes[d] for d in _leaf_dims(weight))
 
 
@@ -65,38 +69,36 @@ def hf_shape(weight: Weight, config: ModelConfig) -> tuple[int, ...]:
 
 def to_ours(tensor: np.ndarray, weight: Weight, config: ModelConfig) -> np.ndarray:
   """One of the checkpoint's tensors in our layout: what belongs at its place in the leaf."""
-  theirs, ours = _sides(weight)
+  theirs, ours = _pattern(weight)
   return einops.rearrange(tensor, f"{theirs} -> {ours}", **_sizes(weight, config))
 
 
 def to_theirs(part: np.ndarray, weight: Weight, config: ModelConfig) -> np.ndarray:
   """One place of a leaf in the checkpoint's layout."""
-  theirs, ours = _sides(weight)
+  theirs, ours = _pattern(weight)
   return einops.rearrange(part, f"{ours} -> {theirs}", **_sizes(weight, config))
 
 
-def _spread(weight: Weight) -> dict[str, str]:
-  """{what stands in braces in the name: the dim of the leaf that it runs over}."""
-  fields = re.findall(r"\{(.*?)\}", weight.hf_name)
-  letters = {f: f.upper() for f in fields if "," not in f}
-  theirs = weight.dims.split("->")[0]
-  left = [d for d in _leaf_dims(weight) if d not in theirs and d not in letters.values()]
-  words = dict(zip([f for f in fields if "," in f], left, strict=True))
-  return {f: (letters | words)[f] for f in fields}
+def _pattern(weight: Weight) -> tuple[str, str]:
+  """The two sides of `dims`, of one tensor: without the dim that the name's choice runs over."""
+  theirs, ours = weight.dims.split("->")
+  return theirs, ours.replace(_spread(weight), "") if _spread(weight) else ours
+
+
+def _spread(weight: Weight) -> str:
+  """The dim that a choice in the name runs over, or ""."""
+  theirs, ours = weight.dims.split("->")
+  return "".join(d for d in ours.split() if d not in theirs)
 
 
 def _leaf_dims(weight: Weight) -> list[str]:
-  return ["L"] * weight.stacked + weight.dims.split("->")[1].split()
-
-
-def _sides(weight: Weight) -> tuple[str, str]:
-  """The einops patterns of one tensor there and here: without the dims that are spread."""
-  theirs, ours = weight.dims.split("->")
-  return theirs, " ".join(d for d in ours.split() if d in theirs)
+  """The dims of a leaf: those that come first, then the right side of the pattern."""
+  return [*weight.lead, *weight.dims.split("->")[1].split()]
 
 
 def _sizes(weight: Weight, config: ModelConfig) -> dict[str, int]:
-  return {d: size for d, size in config.sizes.items() if d in _sides(weight)[0]}
+  dims = _pattern(weight)[0]
+  return {d: size for d, size in config.sizes.items() if d in dims}
 
 
 def parts_of(

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 
 from ftjax.models.config import ModelConfig, Weight
-from ftjax.models.fields import Fields, activation, rope
+from ftjax.models.fields import Fields, activation, rope, windows
 
 
 def linear(name: str, path: str, dims: str, bias: bool, *, outputs: int = 0) -> list[Weight]:
@@ -56,8 +56,8 @@ def llama_config(f: Fields, **flags) -> ModelConfig:
     N=N,
     K=f.get("num_key_value_heads", default=N),
     H=f.get("head_dim", default=D // N),
-    F=f.need("intermediate_size"),
-    max_length=f.get("max_position_embeddings", default=2048),
+    F=flags.get("F") or f.need("intermediate_size"),
+    max_length=f.need("max_position_embeddings"),
   )
   sizes |= flags
   if "norm" not in flags:
@@ -104,7 +104,7 @@ def _llama_mlp(c: ModelConfig) -> list[tuple[str, str, str]]:
 
 def qk_norms(c: ModelConfig, query: str = "q_norm.weight", key: str = "k_norm.weight"):
   """The norms of queries and keys, by their names under self_attn: [H], [N, H] or [N * H] there, or
-  one tensor for each head where the name has {N}, {K}."""
+  one tensor for each head where the name has {n}, {k}."""
   rows = []
   for theirs, ours, n in ((query, "query", "N"), (key, "key", "K")):
     name, path = "model.layers.{l}.self_attn." + theirs, f"layers/attention/{ours}_norm/"
@@ -114,6 +114,36 @@ def qk_norms(c: ModelConfig, query: str = "q_norm.weight", key: str = "k_norm.we
       stored = "H" if "{" in theirs else f"({n} H)" if c.qk_norm == "width" else f"{n} H"
       rows.append(Weight(name, path + "scales", f"{stored} -> {n} H"))
   return rows
+
+
+def upper_windows(f: Fields) -> tuple[int, ...]:
+  """The windows of a config.json that switches them on for layers from max_window_layers up."""
+  L, first = f.need("num_hidden_layers"), f.get("max_window_layers", default=28)
+  window = f.get("sliding_window", default=4096)
+  window = window if f.get("use_sliding_window", default=False) else None
+  return windows(f, L, window, [l >= first for l in range(L)])
+
+
+GEMMA_NORMS = {
+  "input_layernorm": "attention_norm",
+  "post_attention_layernorm": "attention_post_norm",
+  "pre_feedforward_layernorm": "mlp_norm",
+  "post_feedforward_layernorm": "mlp_post_norm",
+}
+
+
+def gemma_flags(f: Fields) -> dict:
+  """What all of Gemma has in common."""
+  f.only("use_bidirectional_attention", False)
+  bias = f.get("attention_bias", default=False)
+  return dict(
+    H=f.get("head_dim", default=256),
+    norm_offset=1.0,
+    embed_scale=f.need("hidden_size") ** 0.5,
+    qkv_bias=bias,
+    out_bias=bias,
+    tied=f.get("tie_word_embeddings", default=True),
+  )
 
 
 def gpt_config(f: Fields, **flags) -> ModelConfig:

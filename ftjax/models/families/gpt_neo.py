@@ -5,7 +5,7 @@ Its linear layers are torch's, unlike GPT-2's, and its scores are not scaled.
 
 from ftjax.config import InputError
 from ftjax.models.config import ModelConfig, Weight
-from ftjax.models.families._shared import heads, linear, llama_config, norm, plain_mlp
+from ftjax.models.families._shared import heads, linear, norm, plain_mlp
 from ftjax.models.fields import Fields, activation, windows
 
 IGNORED = (
@@ -16,16 +16,19 @@ IGNORED = (
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)
   D, N, L = f.need("hidden_size"), f.need("num_heads"), f.need("num_layers")
-  c = llama_config(
-    Fields(hf | dict(num_attention_heads=N, num_hidden_layers=L)),
+  c = ModelConfig(
+    V=f.need("vocab_size"),
+    D=D,
+    L=L,
+    N=N,
     K=N,
     H=D // N,
     F=f.get("intermediate_size", default=4 * D),
+    max_length=f.need("max_position_embeddings"),
     norm="layer",
     norm_eps=f.get("layer_norm_epsilon", default=1e-5),
     activation=activation(f.get("activation_function", default="gelu_new")),
     gated=False,
-    rope=None,
     learned_positions=True,
     score_scale=1.0,
     out_bias=True,
@@ -33,7 +36,6 @@ def config(hf: dict) -> ModelConfig:
     tied=f.get("tie_word_embeddings", default=True),
   )
   c = c.with_(windows=windows(f, L, f.get("window_size", default=256), _local(f)))
-  f.get("vocab_size", "max_position_embeddings")
   f.get("resid_dropout", "embed_dropout", "classifier_dropout")
   f.done()
   return c
@@ -44,7 +46,9 @@ def _local(f: Fields) -> list[bool]:
   types = f.get("attention_types", default=[[["global", "local"], 12]])
   layers = f.get("attention_layers", default=[kind for some, n in types for kind in some * n])
   if strange := [k for k in layers if k not in ("global", "local")]:
-    raise InputError(f"config.json's attention_types has {strange[0]!r}; ftjax has global and local.")
+    raise InputError(
+      f"config.json's attention_types has {strange[0]!r}; ftjax has global and local."
+    )
   return [k == "local" for k in layers]
 
 

@@ -29,6 +29,6 @@ def weights(c: ModelConfig) -> list[Weight]:
   moe, mine = "model.layers.{l}.block_sparse_moe.", "layers/experts/"
   return llama_weights(c) + [
     Weight(moe + "gate.weight", mine + "router/kernel", "E D -> D E"),
-    Weight(moe + "experts.{E}.{w1,w3}.weight", mine + "gate_up/kernel", "F D -> E D C F"),
-    Weight(moe + "experts.{E}.w2.weight", mine + "down/kernel", "D F -> E F D"),
+    Weight(moe + "experts.{e}.{w1,w3}.weight", mine + "gate_up/kernel", "F D -> D C F"),
+    Weight(moe + "experts.{e}.w2.weight", mine + "down/kernel", "D F -> F D"),
   ]

@@ -23,6 +23,7 @@ def config(hf: dict) -> ModelConfig:
     ),
     tied=f.get("tie_word_embeddings", default=False),
   )
+  f.get("intermediate_size")  # of layers without experts
   window = f.get("sliding_window", default=4096)
   c = c.with_(windows=windows(f, c.L, window if f.get("use_sliding_window") else None))
   # Layers without experts, of width intermediate_size, among those with them: none was published.
@@ -36,9 +37,13 @@ def config(hf: dict) -> ModelConfig:
 
 def weights(c: ModelConfig) -> list[Weight]:
   moe, mine = "model.layers.{l}.mlp.", "layers/experts/"
-  gate_up = moe + "experts.{E}.{gate_proj,up_proj}.weight"
-  return llama_weights(c) + qk_norms(c) + [
-    Weight(moe + "gate.weight", mine + "router/kernel", "E D -> D E"),
-    Weight(gate_up, mine + "gate_up/kernel", "F D -> E D C F"),
-    Weight(moe + "experts.{E}.down_proj.weight", mine + "down/kernel", "D F -> E F D"),
-  ]
+  gate_up = moe + "experts.{e}.{gate_proj,up_proj}.weight"
+  return (
+    llama_weights(c)
+    + qk_norms(c)
+    + [
+      Weight(moe + "gate.weight", mine + "router/kernel", "E D -> D E"),
+      Weight(gate_up, mine + "gate_up/kernel", "F D -> D C F"),
+      Weight(moe + "experts.{e}.down_proj.weight", mine + "down/kernel", "D F -> F D"),
+    ]
+  )
