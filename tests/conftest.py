@@ -34,3 +34,24 @@ def shared() -> pathlib.Path:
 def root() -> pathlib.Path:
   """The repository."""
   return ROOT
+
+
+def pytest_terminal_summary(terminalreporter):
+  """The table of families, from what tests/models/test_table.py recorded (in any process)."""
+  reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+  rows = dict(
+    value
+    for r in reports
+    if r.when == "call"
+    for key, value in r.user_properties
+    if key == "family"
+  )
+  if not rows:
+    return
+  columns = list(next(iter(rows.values())))
+  width = max(map(len, rows))
+  cell = lambda x: f"{'-' if x is None else f'{x:.1e}':>9}"
+  terminalreporter.section("families against transformers (tests/models/test_table.py)")
+  terminalreporter.line(" " * width + "".join(f"{c:>9}" for c in columns))
+  for name, row in rows.items():
+    terminalreporter.line(f"{name:<{width}}" + "".join(cell(row[c]) for c in columns))

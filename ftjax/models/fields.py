@@ -95,17 +95,14 @@ def activation(name: str) -> str:
   return ACTIVATIONS[name]
 
 
-def windows(
-  fields: Fields, L: int, window: int | None, sliding: Sequence[bool] | None = None
-) -> tuple[int, ...]:
+def windows(fields: Fields, L: int, window: int | None, sliding: Sequence[bool]) -> tuple[int, ...]:
   """ModelConfig.windows: `window` for the layers that layer_types calls sliding_attention.
 
-  sliding: which layers slide where config.json has no layer_types (None: all do). () where no layer
-  has a window.
+  sliding: which layers slide where config.json has no layer_types. () where no layer has a window.
   """
   kinds = fields.get("layer_types")
   if kinds is None:
-    found = [True] * L if sliding is None else sliding
+    found = sliding
   else:
     known = {"sliding_attention": True, "full_attention": False}
     if strange := [k for k in kinds if k not in known]:

@@ -13,22 +13,8 @@ from safetensors import safe_open
 from ftjax.config import InputError
 from ftjax.models import export, hf
 from ftjax.models.tensors import INDEX, SINGLE
-from tests.models.reference import quiet
+from tests.models.reference import assert_same_bits, quiet, tensors_of
 from tests.tiny import torch_model
-
-
-def tensors_of(folder) -> dict:
-  """Every tensor in every safetensors file of a folder."""
-  files = sorted(folder.glob("*.safetensors"))
-  return {k: v for f in files for k, v in safetensors.numpy.load_file(f).items()}
-
-
-def assert_same_bits(x: dict, y: dict):
-  assert x.keys() == y.keys()
-  for name in x:
-    assert x[name].dtype == y[name].dtype, name
-    assert x[name].shape == y[name].shape, name
-    assert x[name].tobytes() == y[name].tobytes(), name
 
 
 def written(source, to, dtype=jnp.float32, **kwargs):
@@ -36,25 +22,6 @@ def written(source, to, dtype=jnp.float32, **kwargs):
   c = hf.open_checkpoint(source)
   export.write(to, hf.read(c, dtype), c.config, c.table, c.hf_config, source=c.folder, **kwargs)
   return to
-
-
-@pytest.mark.parametrize(
-  "name",
-  ["llama, one head each", "llama, tied", "llama, wide heads", "llama, biases", "llama, llama3",
-   "gpt2", "gpt2, untied, inner", "gptj, inner"],
-)  # fmt: skip
-def test_out_and_in_again_is_the_identity(variant, tmp_path, name):
-  """The same names, shapes and bits as transformers wrote, and transformers reads them so."""
-  source = variant(name)
-  folder = written(source, tmp_path / "out")
-  assert_same_bits(tensors_of(folder), tensors_of(source))
-  with quiet():
-    expected, found = torch_model(source), torch_model(folder)
-  assert expected.config.to_dict() == found.config.to_dict() | {
-    "_name_or_path": expected.config._name_or_path
-  }
-  state = found.state_dict()
-  assert all((x == state[k]).all() for k, x in expected.state_dict().items())
 
 
 def test_a_tied_head_is_still_tied_after_export(variant, tmp_path):
@@ -184,7 +151,7 @@ def test_tensors_that_do_not_fit(copy, message):
 
 
 CONFIGS = {
-  "model_type='llamma' is not supported. Supported: gpt2, gptj, llama.* Did you mean 'llama'": dict(
+  "model_type='llamma' is not supported. Supported: .*gpt2, gptj, .*llama.* Did you mean 'llama'": dict(
     model_type="llamma"
   ),
   "no model_type": dict(model_type=None),

@@ -1,5 +1,4 @@
-"""Logits against transformers, for every variant, with every weight perturbed from its initial
-value."""
+"""Ways in which one model is spelled in different checkpoints."""
 
 import json
 import shutil
@@ -11,18 +10,8 @@ import safetensors.numpy
 from ftjax.models import hf
 from ftjax.models.rope import Linear
 from ftjax.models.tensors import SINGLE
-from tests.models.reference import VARIANTS, difference, ours, quiet, rows, theirs
+from tests.models.reference import difference, ours, quiet, rows, theirs
 from tests.tiny import torch_model
-
-
-@pytest.mark.parametrize("name", VARIANTS)
-def test_logits_equal_transformers(variant, name):
-  """A whole row, a right-padded one, and one of two packed documents, each alone over there."""
-  folder, batch = variant(name), rows()
-  with quiet():
-    reference = theirs(torch_model(folder), batch)
-  assert difference(ours(folder, batch), reference, batch) < 1e-4
-  assert np.abs(reference[0]).max() > 0.5  # The comparison is not one of zeros.
 
 
 def _with_config(folder, to, change):
@@ -90,21 +79,3 @@ def test_gpt2_as_it_was_published(variant, tmp_path, name):
   assert np.array_equal(ours(folder, batch), ours(variant(name), batch))
   table = hf.open_checkpoint(folder).table  # Adapters and exports have the names of today.
   assert all(w.hf_name.startswith(("transformer.", "lm_head.")) for w in table)
-
-
-def test_every_family_gives_the_numbers_in_other_dtypes(variant):
-  """bfloat16 throughout: only as close as eight bits of mantissa allow."""
-  import jax.numpy as jnp
-
-  from ftjax.models import decoder
-  from tests.models.reference import logits
-
-  batch = rows()
-  for name in ("llama", "gpt2", "gptj"):
-    checkpoint = hf.open_checkpoint(variant(name))
-    exact = ours(variant(name), batch)
-    variables = hf.read(checkpoint, jnp.bfloat16)
-    half = logits(decoder.Decoder(checkpoint.config, jnp.bfloat16), variables, *batch[:3])
-    assert half.dtype == jnp.float32
-    error = np.abs(np.asarray(half) - exact)
-    assert 0 < error.max() < 0.05 * np.abs(exact).max(), name

@@ -116,6 +116,11 @@ def qk_norms(c: ModelConfig, query: str = "q_norm.weight", key: str = "k_norm.we
   return rows
 
 
+def every_window(f: Fields, window: int | None) -> tuple[int, ...]:
+  """The same window in every layer."""
+  return (window,) * f.need("num_hidden_layers") if window else ()
+
+
 def upper_windows(f: Fields) -> tuple[int, ...]:
   """The windows of a config.json that switches them on for layers from max_window_layers up."""
   L, first = f.need("num_hidden_layers"), f.get("max_window_layers", default=28)

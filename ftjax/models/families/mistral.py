@@ -2,15 +2,15 @@
 with a sliding window in every layer, or none where sliding_window is null."""
 
 from ftjax.models.config import ModelConfig, Weight
-from ftjax.models.families._shared import llama_config, llama_weights
-from ftjax.models.fields import Fields, windows
+from ftjax.models.families._shared import every_window, llama_config, llama_weights
+from ftjax.models.fields import Fields
 
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)
   c = llama_config(
     f,
-    windows=windows(f, f.need("num_hidden_layers"), f.nullable("sliding_window", 4096)),
+    windows=every_window(f, f.nullable("sliding_window", 4096)),
     tied=f.get("tie_word_embeddings", default=False),
   )
   f.done()

@@ -3,8 +3,8 @@ transformers/models/phi3/modeling_phi3.py): Llama with one tensor for queries, k
 for gate and up, and LongRoPE in the long variants."""
 
 from ftjax.models.config import ModelConfig, Weight
-from ftjax.models.families._shared import llama_config, llama_weights
-from ftjax.models.fields import Fields, rope, windows
+from ftjax.models.families._shared import every_window, llama_config, llama_weights
+from ftjax.models.fields import Fields, rope
 
 
 def config(hf: dict) -> ModelConfig:
@@ -15,7 +15,7 @@ def config(hf: dict) -> ModelConfig:
     norm="rms",
     norm_eps=f.get("rms_norm_eps", default=1e-5),
     rope=rope(f, H, partial=1.0, kinds={"su": "longrope", "yarn": "longrope"}),
-    windows=windows(f, f.need("num_hidden_layers"), f.get("sliding_window")),
+    windows=every_window(f, f.get("sliding_window")),
     fused_qkv=True,
     fused_gate_up=True,
     tied=f.get("tie_word_embeddings", default=False),
