@@ -20,7 +20,7 @@ _NEO = dict(
   vocab_size=97, hidden_size=36, num_layers=2, num_heads=3, max_position_embeddings=128,
 )  # fmt: skip
 _PLAIN = {k: v for k, v in _ODD.items() if k not in ("num_key_value_heads", "intermediate_size")}
-_MOE = _ODD | dict(intermediate_size=22, num_local_experts=5, num_experts_per_tok=2)
+_MOE = _ODD | dict(intermediate_size=20, num_local_experts=5, num_experts_per_tok=2)
 
 
 class Variant(NamedTuple):
@@ -127,9 +127,9 @@ VARIANTS: dict[str, Variant] = {
   "mixtral, tied, window": _of(
     "mixtral", _MOE, reach=7, exact=2e-4, tie_word_embeddings=True, sliding_window=7),
   "qwen3_moe": _of(
-    "qwen3_moe", _MOE, exact=2e-4, head_dim=10, moe_intermediate_size=22, norm_topk_prob=True),
+    "qwen3_moe", _MOE, exact=2e-4, head_dim=10, moe_intermediate_size=20, norm_topk_prob=True),
   "qwen3_moe, windows, biases": _of(
-    "qwen3_moe", _MOE, reach=7, exact=2e-4, head_dim=10, moe_intermediate_size=22,
+    "qwen3_moe", _MOE, reach=7, exact=2e-4, head_dim=10, moe_intermediate_size=20,
     num_experts_per_tok=3, attention_bias=True, use_sliding_window=True, sliding_window=7),
   "gpt_oss": _of(
     "gpt_oss", _MOE, reach=7, exact=2e-4, head_dim=10, sliding_window=7,

@@ -46,7 +46,7 @@ def plain_mlp(c: ModelConfig, up: str, down: str) -> list[Weight]:
 def llama_config(f: Fields, **flags) -> ModelConfig:
   """A gated decoder whose config.json has Llama's names; `flags` say where a family differs.
 
-  Norm, activation and rope are read only where `flags` do not give them.
+  Norm, activation, rope, F and max_length are read only where `flags` do not give them.
   """
   D, N = f.need("hidden_size"), f.need("num_attention_heads")
   sizes = dict(
@@ -57,7 +57,7 @@ def llama_config(f: Fields, **flags) -> ModelConfig:
     K=f.get("num_key_value_heads", default=N),
     H=f.get("head_dim", default=D // N),
     F=flags.get("F") or f.need("intermediate_size"),
-    max_length=f.need("max_position_embeddings"),
+    max_length=flags.get("max_length") or f.need("max_position_embeddings"),
   )
   sizes |= flags
   if "norm" not in flags:

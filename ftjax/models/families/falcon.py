@@ -23,6 +23,7 @@ def config(hf: dict) -> ModelConfig:
     D=D,
     K=own if new else 1 if one else N,
     H=D // N,
+    max_length=f.get("max_position_embeddings", default=2048),
     F=f.get("ffn_hidden_size", default=4 * D),
     norm="layer",
     norm_eps=f.get("layer_norm_epsilon", default=1e-5),

@@ -24,7 +24,6 @@ def config(hf: dict) -> ModelConfig:
     H=H,
     norm="rms",
     norm_eps=f.get("rms_norm_eps", default=1e-5),
-    max_length=f.get("max_position_embeddings", default=131072),
     rope=rope(f, H, theta=150000.0),
     sinks=True,
     qkv_bias=bias,
@@ -39,7 +38,7 @@ def config(hf: dict) -> ModelConfig:
     tied=f.get("tie_word_embeddings", default=False),
   )
   alternating = [l % 2 == 0 for l in range(c.L)]
-  c = c.with_(windows=windows(f, c.L, f.get("sliding_window", default=128), alternating))
+  c = c.with_(windows=windows(f, c.L, f.nullable("sliding_window", 128), alternating))
   f.only("hidden_act", "silu")
   f.get("initial_context_length")  # the rope's original length once more
   f.get("router_aux_loss_coef", "output_router_logits")  # a loss that plain fine-tuning is without

@@ -1,8 +1,8 @@
 """Mixtral (Jiang et al. 2024; reference: transformers/models/mixtral/modeling_mixtral.py)."""
 
 from ftjax.models.config import Experts, ModelConfig, Weight
-from ftjax.models.families._shared import llama_config, llama_weights
-from ftjax.models.fields import Fields, windows
+from ftjax.models.families._shared import every_window, llama_config, llama_weights
+from ftjax.models.fields import Fields
 
 
 def config(hf: dict) -> ModelConfig:
@@ -11,14 +11,13 @@ def config(hf: dict) -> ModelConfig:
     f,
     norm="rms",
     norm_eps=f.get("rms_norm_eps", default=1e-5),
-    max_length=f.get("max_position_embeddings", default=131072),
+    windows=every_window(f, f.get("sliding_window")),
     experts=Experts(
       f.get("num_local_experts", "num_experts", default=8),
       f.get("num_experts_per_tok", default=2),
     ),
     tied=f.get("tie_word_embeddings", default=False),
   )
-  c = c.with_(windows=windows(f, c.L, f.get("sliding_window")))
   f.only("router_jitter_noise", 0.0)
   f.get("router_aux_loss_coef", "output_router_logits")  # a loss that plain fine-tuning is without
   f.done()

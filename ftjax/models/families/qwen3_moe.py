@@ -2,17 +2,18 @@
 transformers/models/qwen3_moe/modeling_qwen3_moe.py)."""
 
 from ftjax.models.config import Experts, ModelConfig, Weight
-from ftjax.models.families._shared import llama_config, llama_weights, qk_norms
-from ftjax.models.fields import Fields, windows
+from ftjax.models.families._shared import every_window, llama_config, llama_weights, qk_norms
+from ftjax.models.fields import Fields
 
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)
   bias = f.get("attention_bias", default=False)
+  window = f.nullable("sliding_window", 4096)
   c = llama_config(
     f,
     F=f.need("moe_intermediate_size"),
-    max_length=f.get("max_position_embeddings", default=32768),
+    windows=every_window(f, window if f.get("use_sliding_window") else None),
     qk_norm="head",
     qkv_bias=bias,
     out_bias=bias,
@@ -24,8 +25,6 @@ def config(hf: dict) -> ModelConfig:
     tied=f.get("tie_word_embeddings", default=False),
   )
   f.get("intermediate_size")  # of layers without experts
-  window = f.get("sliding_window", default=4096)
-  c = c.with_(windows=windows(f, c.L, window if f.get("use_sliding_window") else None))
   # Layers without experts, of width intermediate_size, among those with them: none was published.
   f.only("mlp_only_layers", [])
   f.only("decoder_sparse_step", 1)

@@ -2,8 +2,8 @@
 transformers/models/starcoder2/modeling_starcoder2.py)."""
 
 from ftjax.models.config import ModelConfig, Weight
-from ftjax.models.families._shared import llama_config, llama_weights, plain_mlp
-from ftjax.models.fields import Fields, activation, windows
+from ftjax.models.families._shared import every_window, llama_config, llama_weights, plain_mlp
+from ftjax.models.fields import Fields, activation
 
 
 def config(hf: dict) -> ModelConfig:
@@ -12,17 +12,16 @@ def config(hf: dict) -> ModelConfig:
   c = llama_config(
     f,
     K=f.get("num_key_value_heads", default=2),
-    max_length=f.get("max_position_embeddings", default=4096),
     norm="layer",
     norm_eps=f.get("norm_epsilon", default=1e-5),
     activation=activation(f.get("hidden_act", default="gelu_pytorch_tanh")),
     gated=False,
+    windows=every_window(f, f.get("sliding_window")),
     qkv_bias=bias,
     out_bias=bias,
     mlp_bias=bias,
     tied=f.get("tie_word_embeddings", default=True),
   )
-  c = c.with_(windows=windows(f, c.L, f.get("sliding_window")))
   f.only("mlp_type", "default")
   f.only("norm_type", "layer_norm")
   f.only("scale_attn_weights", True)
