@@ -39,7 +39,7 @@ def config(hf: dict) -> ModelConfig:
     mlp_bias=bias,
     tied=f.get("tie_word_embeddings", default=True),
   )
-  f.only("num_ln_in_parallel_attn", 2 if c.parallel_norms else 1, default=norms)
+  f.only("num_ln_in_parallel_attn", 2 if new and norms != 1 else 1, default=norms)
   f.only("apply_residual_connection_post_layernorm", False)
   f.get("ff_factor")  # ffn_hidden_size once more
   f.done()
