@@ -155,9 +155,9 @@ def read_rope(
   kind = left.pop("rope_type", None) or left.pop("type", None) or "default"
   left.pop("type", None)
   kind = (kinds or {}).get(kind, kind)
-  if kind not in _SCALINGS:
+  if kind not in SCALINGS:
     raise InputError(
-      f"config.json asks for rope scaling {kind!r}; ftjax has {', '.join(_SCALINGS)}."
+      f"config.json asks for rope scaling {kind!r}; ftjax has {', '.join(SCALINGS)}."
     )
 
   def need(name):
@@ -170,7 +170,7 @@ def read_rope(
     del left["partial_rotary_factor"]
   if dims % 2:
     raise InputError(f"config.json asks for a rope over {dims} dims of a head: they turn in pairs.")
-  scaling, factor = _SCALINGS[kind](fields, left, need)
+  scaling, factor = SCALINGS[kind](fields, left, need)
   if left:
     raise InputError(
       f"config.json's rope parameters have fields that ftjax does not understand: {left}."
@@ -228,7 +228,7 @@ def _longrope(fields, left, need):
   return ropes.LongRope(short, long, length), float(left.pop("attention_factor", usual))
 
 
-_SCALINGS = {
+SCALINGS = {
   "default": lambda fields, left, need: (None, 1.0), "linear": _linear, "dynamic": _dynamic,
   "llama3": _llama3, "yarn": _yarn, "longrope": _longrope,
 }  # fmt: skip

@@ -33,7 +33,6 @@ PARAMETERS = (
   (r"params/layers/mlp/(gate|up)/kernel", P(None, "fsdp", "tensor")),  # [L, D, F]
   (r"params/layers/mlp/(gate|up)/bias", P(None, "tensor")),  # [L, F]
   (r"params/layers/mlp/gate_up/kernel", P(None, "fsdp", None, "tensor")),  # [L, D, 2, F]
-  (r"params/layers/mlp/gate_up/bias", P(None, None, "tensor")),  # [L, 2, F]
   (r"params/layers/mlp/down/kernel", P(None, "tensor", "fsdp")),  # [L, F, D]
   (r"params/layers/(attention/out|mlp/down)/bias", P(None, None)),  # [L, D]
   (r"params/layers/experts/router/kernel", P(None, "fsdp", None)),  # [L, D, E]

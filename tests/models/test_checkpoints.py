@@ -166,6 +166,34 @@ CONFIGS = {
   ),
   "asks for the activation 'silo'.* Did you mean 'silu'": dict(hidden_act="silo"),
   "of the wrong shape: .*lm_head.weight": dict(vocab_size=98),
+  "model_type='gemma3' is not supported. It reads images .* docs/models.md": dict(
+    model_type="gemma3"
+  ),
+  "a rope over 7 dims of a head": dict(head_dim=7),
+  "rope parameters have fields .* {'partial_rotary_factor': 0.5}": dict(
+    rope_parameters=dict(rope_type="default", partial_rotary_factor=0.5)
+  ),
+  "of type 'longrope' and have no 'long_factor'": dict(
+    rope_parameters=dict(rope_type="longrope", factor=2.0, short_factor=[1.0] * 4)
+  ),
+  "short_factor and long_factor have 3 and 4 numbers; the rope has 4 pairs": dict(
+    rope_parameters=dict(
+      rope_type="longrope", factor=2.0, short_factor=[1.0] * 3, long_factor=[1.0] * 4
+    )
+  ),
+  "does not understand for model_type='mistral': layer_types=": dict(
+    model_type="mistral", layer_types=["full_attention", "sliding_attention"]
+  ),
+  "layer_types has 'chunked_attention'; ftjax knows sliding_attention, full_attention": dict(
+    model_type="qwen2", layer_types=["full_attention", "chunked_attention"]
+  ),
+  "layer_types names 1 layers of 2": dict(model_type="qwen2", layer_types=["full_attention"]),
+  "layer_types has sliding_attention, and no sliding_window is set": dict(
+    model_type="qwen2", layer_types=["full_attention", "sliding_attention"]
+  ),
+  r"rope_parameters has \['rope_type'\]; this family has full_attention": dict(
+    model_type="gemma3_text", rope_parameters=dict(rope_type="default")
+  ),
 }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from ftjax.models import hf
+from ftjax.models import families, hf
 from ftjax.models.rope import Linear
 from ftjax.models.tensors import SINGLE
 from tests.models.reference import difference, ours, quiet, rows, theirs
@@ -79,3 +79,11 @@ def test_gpt2_as_it_was_published(variant, tmp_path, name):
   assert np.array_equal(ours(folder, batch), ours(variant(name), batch))
   table = hf.open_checkpoint(folder).table  # Adapters and exports have the names of today.
   assert all(w.hf_name.startswith(("transformer.", "lm_head.")) for w in table)
+
+
+def test_aliases_are_those_of_transformers():
+  from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+  for alias, kind in families.ALIASES.items():
+    assert CONFIG_MAPPING[alias] is CONFIG_MAPPING[kind]
+    assert hf.load_family({"model_type": alias}) is hf.load_family({"model_type": kind})

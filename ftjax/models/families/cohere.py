@@ -5,6 +5,8 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import llama_config, llama_weights, qk_norms
 from ftjax.models.fields import Fields, rope
 
+MODELS = "Command R and R+; Aya 23; Aya Expanse 32B"
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)

@@ -5,6 +5,8 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import gemma_flags, llama_config, llama_weights
 from ftjax.models.fields import Fields, activation
 
+MODELS = "Gemma 2B and 7B, 1.1; CodeGemma"
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)

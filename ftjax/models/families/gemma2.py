@@ -5,6 +5,8 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import GEMMA_NORMS, gemma_flags, llama_config, llama_weights
 from ftjax.models.fields import Fields, activation, windows
 
+MODELS = "Gemma 2 2B, 9B and 27B"
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)

@@ -14,6 +14,8 @@ from ftjax.models.families._shared import (
 from ftjax.models.fields import Fields, activation, read_rope, windows
 from ftjax.models.rope import Rope
 
+MODELS = "Gemma 3 270M and 1B; the language models of 4B, 12B and 27B where they are saved alone"
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)

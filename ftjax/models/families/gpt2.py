@@ -8,6 +8,8 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import gpt_config, linear, norm
 from ftjax.models.fields import Fields
 
+MODELS = "GPT-2 from 124M to 1.5B; DistilGPT2; DialoGPT; GPT-SW3"
+
 PREFIX = "transformer."  # the published gpt2 checkpoints leave it out
 IGNORED = (
   r"transformer\.h\.\d+\.attn\.(bias|masked_bias)",

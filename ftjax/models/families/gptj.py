@@ -5,6 +5,8 @@ from ftjax.models.families._shared import gpt_config, linear, norm
 from ftjax.models.fields import Fields
 from ftjax.models.rope import Rope
 
+MODELS = "GPT-J 6B; GPT-JT"
+
 IGNORED = (
   r"transformer\.h\.\d+\.attn\.(bias|masked_bias)",
 )  # causal-mask buffers of old checkpoints

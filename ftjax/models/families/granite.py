@@ -5,6 +5,8 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import llama_config, llama_weights
 from ftjax.models.fields import Fields
 
+MODELS = "Granite 3.0 to 3.3 2B and 8B"
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)

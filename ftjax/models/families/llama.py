@@ -5,6 +5,11 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import llama_config, llama_weights
 from ftjax.models.fields import Fields
 
+MODELS = (
+  "Llama 1, 2, 3, 3.1, 3.2 (text), 3.3; Code Llama; TinyLlama; Vicuna; SmolLM 1 and 2; Yi; "
+  "DeepSeek LLM; OpenLLaMA"
+)
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)

@@ -5,6 +5,8 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import every_window, llama_config, llama_weights
 from ftjax.models.fields import Fields
 
+MODELS = "Mistral 7B, Nemo 12B and Small 22B and 24B (text); Zephyr 7B"
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)

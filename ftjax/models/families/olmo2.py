@@ -5,6 +5,8 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import llama_config, llama_weights, qk_norms
 from ftjax.models.fields import Fields
 
+MODELS = "OLMo 2 1B, 7B, 13B and 32B"
+
 NORMS = {
   "post_attention_layernorm": "attention_post_norm",
   "post_feedforward_layernorm": "mlp_post_norm",

@@ -6,6 +6,8 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import every_window, llama_config, llama_weights
 from ftjax.models.fields import Fields, rope
 
+MODELS = "Phi-3 mini, medium; Phi-3.5 mini; Phi-4 and Phi-4 mini"
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)

@@ -5,6 +5,10 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import llama_config, llama_weights, upper_windows
 from ftjax.models.fields import Fields
 
+MODELS = (
+  "Qwen2 and Qwen2.5 from 0.5B to 72B, Coder and Math; QwQ 32B; DeepSeek R1 distilled into Qwen"
+)
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)

@@ -5,6 +5,8 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import llama_config, llama_weights, qk_norms, upper_windows
 from ftjax.models.fields import Fields
 
+MODELS = "Qwen3, dense, from 0.6B to 32B"
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)

@@ -5,6 +5,8 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import llama_config, llama_weights
 from ftjax.models.fields import Fields, rope, windows
 
+MODELS = "SmolLM3 3B"
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)

@@ -6,6 +6,8 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import LLAMA_NORMS, llama_config, llama_weights, qk_norms
 from ftjax.models.fields import Fields, rope
 
+MODELS = "StableLM 3B, 2 1.6B and 2 12B; Stable Code 3B"
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)
