@@ -8,6 +8,8 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import linear, llama_config, norm, plain_mlp
 from ftjax.models.fields import Fields, activation, rope
 
+MODELS = "Falcon 7B, 40B, 180B and 2 11B; Falcon RW 1B and 7B"
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)

@@ -8,6 +8,8 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import heads, linear, norm, plain_mlp
 from ftjax.models.fields import Fields, activation, windows
 
+MODELS = "GPT-Neo 125M, 1.3B and 2.7B; TinyStories"
+
 IGNORED = (
   r"transformer\.h\.\d+\.attn\.attention\.(bias|masked_bias)",
 )  # causal-mask buffers of old checkpoints

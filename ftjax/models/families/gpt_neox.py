@@ -5,6 +5,8 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import linear, llama_config, norm, plain_mlp
 from ftjax.models.fields import Fields, activation, rope
 
+MODELS = "GPT-NeoX 20B; Pythia; Dolly 2; RedPajama INCITE; StableLM alpha"
+
 IGNORED = (
   r"gpt_neox\.layers\.\d+\.attention\.(bias|masked_bias)",
 )  # causal-mask buffers of old checkpoints

@@ -8,6 +8,8 @@ from ftjax.models.config import Experts, ModelConfig, Weight
 from ftjax.models.families._shared import llama_config, llama_weights
 from ftjax.models.fields import Fields, rope, windows
 
+MODELS = "gpt-oss 20B and 120B, in bfloat16"
+
 _ROPE = dict(
   rope_type="yarn", factor=32.0, beta_fast=32.0, beta_slow=1.0, truncate=False,
   original_max_position_embeddings=4096,

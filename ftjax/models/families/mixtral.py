@@ -4,6 +4,8 @@ from ftjax.models.config import Experts, ModelConfig, Weight
 from ftjax.models.families._shared import every_window, llama_config, llama_weights
 from ftjax.models.fields import Fields
 
+MODELS = "Mixtral 8x7B and 8x22B, and what is fine-tuned from them"
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)

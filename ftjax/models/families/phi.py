@@ -4,6 +4,8 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import heads, linear, llama_config, norm, plain_mlp
 from ftjax.models.fields import Fields, activation, rope
 
+MODELS = "Phi-1, Phi-1.5 and Phi-2"
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)

@@ -5,6 +5,8 @@ from ftjax.models.config import Experts, ModelConfig, Weight
 from ftjax.models.families._shared import every_window, llama_config, llama_weights, qk_norms
 from ftjax.models.fields import Fields
 
+MODELS = "Qwen3 30B-A3B and 235B-A22B; Qwen3 Coder 30B-A3B and 480B-A35B"
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)

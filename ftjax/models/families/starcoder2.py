@@ -5,6 +5,8 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import every_window, llama_config, llama_weights, plain_mlp
 from ftjax.models.fields import Fields, activation
 
+MODELS = "StarCoder2 3B, 7B and 15B"
+
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)
