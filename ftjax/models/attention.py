@@ -83,13 +83,16 @@ def implementation(name: str, cached: bool) -> Callable[..., jax.Array]:
   """The function behind a name; "auto" takes the fastest for the platform and the ambient mesh.
 
   blocked loops over rows and heads, which pays on a CPU and only where they are not split over
-  devices; with a cache there is one query a row and nothing to block.
+  devices. With a cache there is one query a row and nothing to block: always xla.
   """
+  choice(name, ("auto", *IMPLEMENTATIONS), "model.attention")
+  if cached:
+    return attend_xla
   if name == "auto":
     mesh = jax.sharding.get_abstract_mesh()
     split = not mesh.empty and mesh.axis_names == AXES and mesh.size > 1
-    name = "blocked" if jax.default_backend() == "cpu" and not split and not cached else "xla"
-  return IMPLEMENTATIONS[choice(name, ("auto", *IMPLEMENTATIONS), "model.attention")]
+    name = "blocked" if jax.default_backend() == "cpu" and not split else "xla"
+  return IMPLEMENTATIONS[name]
 
 
 class Attention(nn.Module):

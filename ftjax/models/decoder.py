@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ftjax.config import choice
+from ftjax.models import blocked
 from ftjax.models.attention import Attention, View
 from ftjax.models.cache import Cache, LayerCache, append
 from ftjax.models.config import Layer, ModelConfig
@@ -19,7 +20,15 @@ from ftjax.parallel.mesh import BATCH, constrain
 __all__ = ["Decoder", "head", "init", "logits", "unstack"]
 
 COLLECTIONS = {"params": 0, "lora": 0, "lora_scale": 0}  # stacked over layers along axis 0
-REMAT = ("none", "block", "dots")
+_attended = jax.checkpoint_policies.save_only_these_names(blocked.RESIDUALS)
+# What the backward pass may keep; everything else in a block it computes again.
+REMAT = {
+  "none": None,
+  "block": _attended,
+  "dots": jax.checkpoint_policies.save_from_both_policies(
+    jax.checkpoint_policies.dots_with_no_batch_dims_saveable, _attended
+  ),
+}
 
 
 class Block(nn.Module):
@@ -96,7 +105,7 @@ class Decoder(nn.Module):
   config: ModelConfig
   dtype: jnp.dtype = jnp.float32  # of the computation
   attention: str = "auto"
-  remat: str = "none"  # what backward recomputes: "none" nothing, "dots" all but matrix products, "block" whole blocks
+  remat: str = "none"  # what backward recomputes: "none" nothing, "dots" all but matrix products, "block" all but attention
   dropout: float = 0.0  # of adapters
   scan: bool = True
 
@@ -151,11 +160,8 @@ class Decoder(nn.Module):
 
   def _layers(self, x_BTD, view, ropes, cache, start, train):
     block = Block
-    if self.remat != "none":
-      choice(self.remat, REMAT, "train.remat")
-      policy = (
-        jax.checkpoint_policies.dots_with_no_batch_dims_saveable if self.remat == "dots" else None
-      )
+    policy = REMAT[choice(self.remat, REMAT, "train.remat")]
+    if policy is not None:
       block = nn.remat(Block, prevent_cse=not self.scan, policy=policy, static_argnums=(6,))
     args = (self.config, self.dtype, self.attention, self.dropout)
     layers = self.config.layers
