@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from ftjax import cli
 from ftjax.log import read
 from tests.train import toy
 
@@ -120,3 +121,35 @@ def test_a_disk_that_fills_keeps_the_last_checkpoint(root, tmp_path, toy_flags):
 def test_help_names_the_flags(root):
   done = train(root, "--help")
   assert "--workdir" in done.stdout and "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def restarts(monkeypatch, tmp_path):
+  """fn(what Linux says of huge pages, GLIBC_TUNABLES, the process's command) -> what
+  use_huge_pages starts, as (command, GLIBC_TUNABLES); None for nothing."""
+
+  def restarts(pages: str, tunables: str = "", command=("python", "-u", "train.py", "--x=1")):
+    started = []
+    (tmp_path / "pages").write_text(pages)
+    monkeypatch.setattr(cli, "_PAGES", tmp_path / "pages")
+    monkeypatch.setattr(sys, "argv", ["train.py", "--x=1"])
+    monkeypatch.setattr(sys, "orig_argv", list(command))
+    monkeypatch.setenv("GLIBC_TUNABLES", tunables)
+    monkeypatch.setattr(
+      os, "execv", lambda _, argv: started.append((argv[1:], os.environ["GLIBC_TUNABLES"]))
+    )
+    cli.use_huge_pages()
+    return started[0] if started else None
+
+  return restarts
+
+
+def test_a_script_starts_again_with_huge_pages_where_linux_gives_them_for_the_asking(restarts):
+  same, huge = ["-u", "train.py", "--x=1"], "glibc.malloc.hugetlb=1"
+  assert restarts("always [madvise] never\n") == (same, huge)
+  assert restarts("always [madvise] never\n", "a.b=2") == (same, f"a.b=2:{huge}")
+  assert restarts("[always] madvise never\n") is None
+  assert restarts("always madvise [never]\n") is None
+  assert restarts("always [madvise] never\n", huge) is None  # it has been started again
+  assert restarts("always [madvise] never\n", "glibc.malloc.hugetlb=0") is None
+  assert restarts("always [madvise] never\n", command=["python", "-m", "pytest"]) is None

@@ -141,7 +141,9 @@ def test_eight_devices_give_what_one_gives(alone, kind, shape):
   inputs, outputs = (places, split, split, split), (replicated(mesh), places)
   found = pjit(fn, mesh, inputs=inputs, outputs=outputs)(jax.device_put(variables, places), *batch)
 
-  def close(x, y):
-    np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5 * max(1, np.abs(y).max()))
+  def close(x, y, bound):
+    np.testing.assert_allclose(x, y, rtol=bound, atol=bound * max(1, np.abs(y).max()))
 
-  jax.tree.map(close, found, expected)
+  close(found[0], expected[0], 1e-5)
+  # Gradients are sums over rows in an order that the devices' timing decides.
+  jax.tree.map(lambda x, y: close(x, y, 5e-5), found[1], expected[1])
