@@ -49,7 +49,7 @@ _LLAMA3 = _rope(
   "llama3", 500_000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
   original_max_position_embeddings=32,
 )  # fmt: skip
-_YARN = _rope("yarn", factor=4.0, original_max_position_embeddings=32)
+_YARN = _rope("yarn", 100.0, factor=4.0, original_max_position_embeddings=32)
 _LONG = _rope(
   "longrope", short_factor=[1.0, 1.3, 2.5], long_factor=[1.1, 3.0, 9.0],
   original_max_position_embeddings=23,
@@ -115,6 +115,8 @@ VARIANTS: dict[str, Variant] = {
   "cohere": _of("cohere", _ODD, use_qk_norm=True, logit_scale=0.7),
   "cohere, untied, biases": _of(
     "cohere", _ODD, attention_bias=True, tie_word_embeddings=False, logit_scale=0.7),
+  "cohere2": _of(
+    "cohere2", _ODD, reach=7, sliding_window=7, sliding_window_pattern=2, logit_scale=0.7),
   "stablelm": _of("stablelm", _ODD, use_qkv_bias=True, partial_rotary_factor=0.4),
   "stablelm, large": _of(
     "stablelm", _ODD, qk_layernorm=True, use_parallel_residual=True, partial_rotary_factor=0.7),
