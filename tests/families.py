@@ -117,6 +117,8 @@ VARIANTS: dict[str, Variant] = {
   "cohere": _of("cohere", _ODD, use_qk_norm=True, logit_scale=0.7),
   "cohere, untied, biases": _of(
     "cohere", _ODD, attention_bias=True, tie_word_embeddings=False, logit_scale=0.7),
+  "cohere2": _of(
+    "cohere2", _ODD, reach=7, sliding_window=7, sliding_window_pattern=2, logit_scale=0.7),
   "stablelm": _of("stablelm", _ODD, use_qkv_bias=True, partial_rotary_factor=0.4),
   "stablelm, large": _of(
     "stablelm", _ODD, qk_layernorm=True, use_parallel_residual=True, partial_rotary_factor=0.7),

@@ -88,7 +88,7 @@ def by_peft(base, folder, batch: Rows, seed: int = 0, **settings):
     model = peft.get_peft_model(torch_model(base), config).eval()
   for name, parameter in model.named_parameters():
     if "lora_" in name:
-      torch.nn.init.normal_(parameter, std=0.2)
+      torch.nn.init.normal_(parameter, std=0.1)
   model.save_pretrained(folder)
   return theirs(model, batch)
 

@@ -1,4 +1,4 @@
-"""docs/models.md says what is so."""
+"""docs/models.md and docs/adding_a_model.md say what is so."""
 
 import re
 
@@ -27,6 +27,15 @@ def test_aliases_and_scalings_are_named():
     assert f"`{alias}` is read as `{kind}`" in TEXT
   (scalings,) = re.findall(r"\*\*Rope scalings\*\*: (.*?), as", TEXT, re.DOTALL)
   assert re.findall(r"`(\w+)`", scalings) == list(fields.SCALINGS)
+
+
+def test_the_example_is_the_code_itself():
+  root = models_page.PAGE.parents[1]
+  text = (root / "docs" / "adding_a_model.md").read_text(encoding="utf-8")
+  shown = re.findall(r"<!-- (\S+) -->\n```python\n(.*?)```", text, re.DOTALL)
+  assert [path for path, _ in shown] == ["ftjax/models/families/cohere2.py", "tests/families.py"]
+  for path, code in shown:
+    assert code in (root / path).read_text(encoding="utf-8"), path
 
 
 @pytest.mark.filterwarnings("ignore")
