@@ -166,7 +166,7 @@ VARIANTS: dict[str, Variant] = {
     "gpt_neo", _NEO, reach=7, window_size=7, attention_types=[[["local"], 2]],
     intermediate_size=50, tie_word_embeddings=False),
   "phi": _of("phi", _ODD, partial_rotary_factor=0.7),
-  "phi, one key head each": _of("phi", _ODD, num_key_value_heads=None, hidden_act="gelu"),
+  "phi, one key head each": _of("phi", _ODD, hidden_size=48, num_key_value_heads=None, hidden_act="gelu"),
   "starcoder2": _of("starcoder2", _ODD, reach=7, sliding_window=7),
   "starcoder2, no biases": _of(
     "starcoder2", _ODD, use_bias=False, tie_word_embeddings=False),
