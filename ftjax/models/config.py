@@ -134,6 +134,8 @@ class Weight:
   hf_name: str
   path: str
   dims: str
+  # The parameter that PEFT adapts, where transformers has one for it and no linear layer.
+  parameter: str = ""
 
   @property
   def stacked(self) -> bool:

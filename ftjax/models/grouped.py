@@ -59,7 +59,8 @@ def _products(x_RA, w_EDF, sizes_E, axis: int):
     return jax.lax.dynamic_update_slice_in_dim(y, part, start, 0)
 
   y = jnp.zeros((R + block, w_EDF.shape[3 - axis]), x.dtype)
-  return _walk(sizes_E, block, y, lambda e: w_EDF[e], step)[:R]
+  matrix = lambda e: jax.lax.dynamic_index_in_dim(w_EDF, e, keepdims=False)
+  return _walk(sizes_E, block, y, matrix, step)[:R]
 
 
 @jax.custom_vjp

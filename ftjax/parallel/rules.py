@@ -74,6 +74,9 @@ ADAPTERS = (
   (r"lora/layers/experts/gate_up/b", P(None, None, None, None, "tensor")),  # [L, E, r, 2, F]
   (r"lora/layers/experts/down/a", P(None, None, "tensor", None)),  # [L, E, F, r]
   (r"lora/layers/experts/down/b", P(None, None, None, "fsdp")),  # [L, E, r, D]
+  (r"lora/(embed/project_in|project_out)/a", P("fsdp", None)),  # [W, r] and [D, r]
+  (r"lora/(embed/project_in|project_out)/b", P(None, None)),  # [r, D] and [r, W]
+  (r"lora_scale/(embed/project_in|project_out)/scale", P()),
   (r"lora_scale/layers/(attention|mlp|experts)/[a-z_]+/scale", P(None)),  # [L]
 )
 

@@ -16,7 +16,9 @@ from tests.models.reference import FAST, logits, rows
 from tests.tiny import KINDS
 
 OTHERS = [n for n in IMPLEMENTATIONS if n != "xla"]
-CASES = [(kind, "xla") for kind in (*KINDS, "gemma3_text")] + [("llama", n) for n in OTHERS]
+CASES = [(kind, "xla") for kind in (*KINDS, "gemma3_text", "gpt_oss")] + [
+  ("llama", n) for n in OTHERS
+]
 
 
 @pytest.fixture(scope="module", params=CASES, ids="-".join)
@@ -87,10 +89,10 @@ def test_cached_and_unrolled_is_uncached_and_scanned(model):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-@pytest.mark.parametrize("kind", ["llama", "gemma2"])
+@pytest.mark.parametrize("kind", ["llama", "mistral", "gemma2", "gpt_oss", "falcon, alibi"])
 def test_every_attention_gives_what_xla_gives(variant, kind, name):
-  """Logits and gradients, over more than one block, with packed documents and padding; without
-  windows and caps, and with caps and a window in some layers."""
+  """Logits and gradients, over more than one block, with packed documents and padding; with a window
+  in all layers, with caps and a window in some, with sinks, and with ALiBi."""
   checkpoint = hf.open_checkpoint(variant(kind))
   variables = hf.read(checkpoint, jnp.float32)
   batch = rows(((90, 71), (47,)), 163)

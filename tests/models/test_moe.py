@@ -11,6 +11,7 @@ from ftjax.models import grouped
 from ftjax.models.config import Experts, ModelConfig
 from ftjax.models.moe import MoE, route
 from ftjax.parallel.mesh import make_mesh
+from tests.models.reference import FAST
 
 CONFIG = ModelConfig(
   V=3, D=13, L=1, N=1, K=1, H=2, F=6, max_length=8, norm="rms", norm_eps=1e-5, activation="silu",
@@ -26,26 +27,27 @@ KINDS = {
 
 
 def close(x, y):
-  np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5)
+  np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5 * max(1, np.abs(y).max()))
+
+
+def with_gradients(fn):
+  """fn's sum of sines and its gradients by both arguments."""
+  value = jax.value_and_grad(lambda *args: jnp.sin(fn(*args)).sum(), (0, 1))
+  return jax.jit(value, compiler_options=FAST)
 
 
 @pytest.mark.parametrize(
   "sizes", [(70, 0, 131, 1, 0), (0, 0, 0, 0, 3), (64, 64, 0, 65, 7), (1, 1, 1, 0, 1)]
 )
 def test_rows_times_the_matrix_of_their_group(sizes):
-  keys = jax.random.split(jax.random.key(0), 3)
-  x, w = jax.random.normal(keys[0], (sum(sizes), 7)), jax.random.normal(keys[1], (5, 7, 11))
-  weigh = jax.random.normal(keys[2], (sum(sizes), 11))
-  group = np.repeat(np.arange(5), sizes)
-
-  def with_gradients(product):
-    return jax.jit(jax.value_and_grad(lambda x, w: (product(x, w) * weigh).sum(), (0, 1)))(x, w)
-
-  expected = with_gradients(lambda x, w: jnp.einsum("rd,rdf->rf", x, w[group]))
+  random = np.random.default_rng(0)
+  x, w = (random.normal(size=shape).astype("f4") for shape in ((sum(sizes), 7), (5, 7, 11)))
+  group, sizes = np.repeat(np.arange(5), sizes), jnp.int32(sizes)
+  expected = with_gradients(lambda x, w: jnp.einsum("rd,rdf->rf", x, w[group]))(x, w)
+  # On a CPU the one is not the other.
   for product in (grouped.grouped_dot, jax.lax.ragged_dot):
-    jax.tree.map(close, with_gradients(lambda x, w: product(x, w, jnp.int32(sizes))), expected)
-  half = grouped.grouped_dot(x.astype(jnp.bfloat16), w.astype(jnp.bfloat16), jnp.int32(sizes))
-  assert half.dtype == jnp.bfloat16
+    found = with_gradients(lambda x, w, product=product: product(x, w, sizes))(x, w)
+    jax.tree.map(close, found, expected)
 
 
 def every_expert(variables, x_BTD, experts):
@@ -59,7 +61,7 @@ def every_expert(variables, x_BTD, experts):
     delta = jnp.einsum(f"{lead}ir,{lead}r{out}->{lead}i{out}", pair["a"], pair["b"])
     flat[name] = flat[name] | {"kernel": flat[name]["kernel"] + scale * delta}
   router, up, down = flat["router"], flat["gate_up"], flat["down"]
-  scores = x_BTD @ router["kernel"] + router.get("bias", 0)
+  scores = x_BTD @ router["kernel"] + router.get("bias", jnp.zeros(1))[None, None]
   gates = jax.nn.softmax(scores)
   lowest = jnp.sort(gates, -1)[..., -experts.per_token, None]
   gates = jnp.where(gates >= lowest, gates, 0)
@@ -83,26 +85,21 @@ def made(experts, adapter=False):
   """(module, variables with no zeros in them, x [4, 37, D])."""
   config = CONFIG.with_(experts=experts)
   moe, E, F, r = MoE(config, jnp.float32), experts.count, config.F, 2
-  x = jax.random.normal(jax.random.key(1), (4, 37, config.D))
-  variables = moe.init(jax.random.key(0), x, False)
+  random = np.random.default_rng(0)
+  draw = lambda shape: random.normal(0, 0.4, shape.shape).astype("f4")
+  x = draw(jax.ShapeDtypeStruct((4, 37, config.D), "f4"))
+  variables = dict(jax.eval_shape(moe.init, jax.random.key(0), x, False))
   if adapter:
-    shapes = {
-      "router": {"a": (13, r), "b": (r, E)},
-      "gate_up": {"a": (E, 13, r), "b": (E, r, 2, F)},
-      "down": {"a": (E, F, r), "b": (E, r, 13)},
+    pair = lambda a, b: {"a": jax.ShapeDtypeStruct(a, "f4"), "b": jax.ShapeDtypeStruct(b, "f4")}
+    variables["lora"] = {
+      "router": pair((13, r), (r, E)),
+      "gate_up": pair((E, 13, r), (E, r, 2, F)),
+      "down": pair((E, F, r), (E, r, 13)),
     }
-    variables["lora"] = jax.tree.map(jnp.zeros, shapes, is_leaf=lambda s: isinstance(s, tuple))
-  leaves, tree = jax.tree.flatten(variables)
-  keys = jax.random.split(jax.random.key(2), len(leaves))
-  noise = [0.5 * jax.random.normal(k, x.shape) for k, x in zip(keys, leaves, strict=True)]
-  variables = jax.tree.map(jnp.add, variables, jax.tree.unflatten(tree, noise))
+  variables = jax.tree.map(draw, variables)
   if adapter:
-    variables["lora_scale"] = {name: {"scale": jnp.float32(1.5)} for name in shapes}
+    variables["lora_scale"] = {name: {"scale": np.float32(1.5)} for name in variables["lora"]}
   return moe, variables, x
-
-
-def with_gradients(fn):
-  return jax.jit(jax.value_and_grad(lambda *args: jnp.sin(fn(*args)).sum(), (0, 1)))
 
 
 @pytest.mark.parametrize("name", [*KINDS, "adapter"])
@@ -113,16 +110,14 @@ def test_it_is_what_every_expert_for_every_token_gives(name):
   jax.tree.map(close, with_gradients(lambda v, x: moe.apply(v, x, False))(variables, x), expected)
 
 
-@pytest.mark.parametrize(
-  "shape", [dict(data=8), dict(data=2, fsdp=2, tensor=2), dict(data=1, fsdp=4, tensor=2)]
-)
+@pytest.mark.parametrize("shape", [dict(data=8), dict(data=2, fsdp=2, tensor=2)])
 def test_devices_give_what_one_gives(shape):
-  """Four rows and F = 6: neither divides over eight, both over two."""
+  """Four rows, which do not divide over eight devices, and F = 6, which divides over two."""
   moe, variables, x = made(KINDS["clamped, biases"])
-  fn = with_gradients(lambda v, x: moe.apply(v, x, False))
-  expected = fn(variables, x)
+  alone, together = (with_gradients(lambda v, x: moe.apply(v, x, False)) for _ in range(2))
+  expected = alone(variables, x)
   with jax.set_mesh(make_mesh(**shape)):
-    jax.tree.map(close, with_gradients(lambda v, x: moe.apply(v, x, False))(variables, x), expected)
+    jax.tree.map(close, together(variables, x), expected)
 
 
 def test_of_equal_scores_the_first_experts_are_chosen_and_none_is_chosen_twice():
@@ -138,12 +133,15 @@ def test_all_tokens_to_one_expert_and_none_is_dropped():
   moe, variables, x = made(KINDS["one"])
   variables["params"]["router"]["kernel"] = jnp.zeros((13, 5))
   expected = every_expert(variables, x, Experts(5, 5, normalised=False))
-  only = jax.tree.map(lambda v: v.at[1:].set(0), variables["params"] | {"router": {}})
-  first = every_expert(
-    {"params": only | {"router": variables["params"]["router"]}}, x, Experts(5, 5, normalised=False)
-  )
-  assert not np.allclose(first, expected, atol=1e-3)
-  close(moe.apply(variables, x, False), first)
+  router = variables["params"]["router"]
+  first = {
+    n: {"kernel": p["kernel"] * (np.arange(5) == 0).reshape(-1, *(1,) * (p["kernel"].ndim - 1))}
+    for n, p in variables["params"].items()
+    if n != "router"
+  }
+  only = every_expert({"params": first | {"router": router}}, x, Experts(5, 5, normalised=False))
+  assert not np.allclose(only, expected, atol=1e-3)
+  close(moe.apply(variables, x, False), only)
 
 
 def test_dropout_on_experts_is_refused():

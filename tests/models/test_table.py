@@ -38,7 +38,11 @@ from tests.models.reference import (
 from tests.tiny import torch_model
 
 # transformers asks itself a question that it has deprecated, when peft wraps a model.
-pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+# peft warns of patterns that it set itself, for experts, and then follows them.
+pytestmark = [
+  pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning"),
+  pytest.mark.filterwarnings("ignore:The following (rank|alpha)_pattern keys:RuntimeWarning"),
+]
 
 BATCH = rows()
 PIECE = 9  # tokens that the cache grows by: no divisor of the rows' 53, nor of any document

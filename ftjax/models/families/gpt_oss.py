@@ -50,12 +50,15 @@ def config(hf: dict) -> ModelConfig:
 
 def weights(c: ModelConfig) -> list[Weight]:
   moe, mine = "model.layers.{l}.mlp.", "layers/experts/"
+  router, gate_up, down = (
+    moe + n for n in ("router.", "experts.gate_up_proj", "experts.down_proj")
+  )
   return llama_weights(c) + [
     Weight("model.layers.{l}.self_attn.sinks", "layers/attention/sinks", "N -> N"),
-    Weight(moe + "router.weight", mine + "router/kernel", "E D -> D E"),
-    Weight(moe + "router.bias", mine + "router/bias", "E -> E"),
-    Weight(moe + "experts.gate_up_proj", mine + "gate_up/kernel", "E D (F C) -> E D C F"),
-    Weight(moe + "experts.gate_up_proj_bias", mine + "gate_up/bias", "E (F C) -> E C F"),
-    Weight(moe + "experts.down_proj", mine + "down/kernel", "E F D -> E F D"),
-    Weight(moe + "experts.down_proj_bias", mine + "down/bias", "E D -> E D"),
+    Weight(router + "weight", mine + "router/kernel", "E D -> D E", router + "weight"),
+    Weight(router + "bias", mine + "router/bias", "E -> E"),
+    Weight(gate_up, mine + "gate_up/kernel", "E D (F C) -> E D C F", gate_up),
+    Weight(gate_up + "_bias", mine + "gate_up/bias", "E (F C) -> E C F"),
+    Weight(down, mine + "down/kernel", "E F D -> E F D", down),
+    Weight(down + "_bias", mine + "down/bias", "E D -> E D"),
   ]

@@ -28,8 +28,16 @@ def config(hf: dict) -> ModelConfig:
 
 def weights(c: ModelConfig) -> list[Weight]:
   moe, mine = "model.layers.{l}.block_sparse_moe.", "layers/experts/"
+  mlp = "model.layers.{l}.mlp."  # what transformers calls it now
   return llama_weights(c) + [
-    Weight(moe + "gate.weight", mine + "router/kernel", "E D -> D E"),
-    Weight(moe + "experts.{e}.{w1,w3}.weight", mine + "gate_up/kernel", "F D -> D C F"),
-    Weight(moe + "experts.{e}.w2.weight", mine + "down/kernel", "D F -> F D"),
+    Weight(moe + "gate.weight", mine + "router/kernel", "E D -> D E", mlp + "gate.weight"),
+    Weight(
+      moe + "experts.{e}.{w1,w3}.weight",
+      mine + "gate_up/kernel",
+      "F D -> D C F",
+      mlp + "experts.gate_up_proj",
+    ),
+    Weight(
+      moe + "experts.{e}.w2.weight", mine + "down/kernel", "D F -> F D", mlp + "experts.down_proj"
+    ),
   ]

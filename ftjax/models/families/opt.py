@@ -9,7 +9,7 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families._shared import heads, linear, llama_config, norm, plain_mlp
 from ftjax.models.fields import Fields, activation
 
-MODELS = "OPT from 125M to 66B, the open replication of GPT-3; Galactica; OPT-IML"
+MODELS = "OPT from 125M to 66B, the open replication of GPT-3; OPT-IML"
 
 PREFIX = "model."  # some published checkpoints leave it out
 

@@ -38,13 +38,12 @@ def config(hf: dict) -> ModelConfig:
 
 def weights(c: ModelConfig) -> list[Weight]:
   moe, mine = "model.layers.{l}.mlp.", "layers/experts/"
-  gate_up = moe + "experts.{e}.{gate_proj,up_proj}.weight"
-  return (
-    llama_weights(c)
-    + qk_norms(c)
-    + [
-      Weight(moe + "gate.weight", mine + "router/kernel", "E D -> D E"),
-      Weight(gate_up, mine + "gate_up/kernel", "F D -> D C F"),
-      Weight(moe + "experts.{e}.down_proj.weight", mine + "down/kernel", "D F -> F D"),
-    ]
-  )
+  gate_up, down = moe + "experts.{e}.{gate_proj,up_proj}", moe + "experts.{e}.down_proj"
+  experts = [
+    Weight(moe + "gate.weight", mine + "router/kernel", "E D -> D E", moe + "gate.weight"),
+    Weight(
+      gate_up + ".weight", mine + "gate_up/kernel", "F D -> D C F", moe + "experts.gate_up_proj"
+    ),
+    Weight(down + ".weight", mine + "down/kernel", "D F -> F D", moe + "experts.down_proj"),
+  ]
+  return llama_weights(c) + qk_norms(c) + experts
