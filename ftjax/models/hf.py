@@ -20,7 +20,7 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.formats import flax_msgpack, meta, safetensors, torch_bin
 from ftjax.models.formats.stored import DTYPES, Stored
 from ftjax.models.hub import resolve
-from ftjax.models.reading import box_of, read_parts, size_of
+from ftjax.models.reading import Reader, box_of, size_of
 from ftjax.models.tensors import hf_shape, names_of, our_shape, read_json
 
 __all__ = [
@@ -122,21 +122,20 @@ def read(
   into the memory that they keep on a CPU: beside it the host holds pieces of a few megabytes.
   Raises InputError where a file is cut.
   """
-  leaves: dict[str, jax.Array] = {}
-  plan = []
-  for weight in checkpoint.table:
-    name, shape = "params/" + weight.path, our_shape(weight, checkpoint.config)
-    kind = dtype or _widest(checkpoint.stored[n].dtype for n in names_of(weight, checkpoint.config))
+  c, leaves, plan = checkpoint, {}, []
+  for weight in c.table:
+    name, shape = "params/" + weight.path, our_shape(weight, c.config)
+    kind = dtype or _widest(c.stored[n].dtype for n in names_of(weight, c.config))
     place = sharding and sharding(name, jax.ShapeDtypeStruct(shape, kind))
     whole = (slice(None),) * len(shape)
     indices = place.addressable_devices_indices_map(shape).values() if place else [whole]
-    plan.append((weight, name, shape, kind, place, {box_of(index, shape) for index in indices}))
-  total = sum(
-    size_of(box) * np.dtype(kind).itemsize for *_, kind, _, boxes in plan for box in boxes
-  )
-  with log.Transfer(f"reading {checkpoint.folder.name} ({checkpoint.format})", total) as transfer:
+    boxes = {box_of(index, shape) for index in indices}
+    plan.append((weight, name, shape, np.dtype(kind), place, boxes))
+  total = sum(kind.itemsize * size_of(box) for *_, kind, _, boxes in plan for box in boxes)
+  what = f"reading {c.folder.name} ({c.format})"
+  with log.Transfer(what, total) as transfer, Reader(transfer.add) as reader:
     for weight, name, shape, kind, place, boxes in plan:
-      parts = read_parts(weight, checkpoint.config, checkpoint.stored, boxes, kind, transfer.add)
+      parts = reader.parts(weight, c.config, c.stored, boxes, kind)
       pick = lambda index, parts=parts, shape=shape: parts[box_of(index, shape)]
       if place:
         leaf = jax.make_array_from_callback(shape, place, pick)

@@ -7,10 +7,13 @@ and written to its place, turned and converted on the way. So nothing is held be
 and only what is kept is read.
 """
 
+import functools
 import itertools
 import math
+import mmap
 import os
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -20,9 +23,9 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.formats.stored import DTYPES, Box, Stored
 from ftjax.models.tensors import groups, places_of
 
-PIECE = 1 << 20  # bytes of the file that are read at once
+PIECE = 4 << 20  # bytes of the file that are read at once
 THREADS = min(8, os.cpu_count() or 1)
-_LINE = 64  # bytes: what XLA's CPU wants arrays to start at, and a cache line
+_LINE = 64  # bytes of a cache line
 
 Letters = dict[str, tuple[int, int]]  # a box: (start, stop) of every letter
 
@@ -40,37 +43,69 @@ class _Piece(NamedTuple):
   targets: list[_Target]
 
 
-def read_parts(
-  weight: Weight,
-  config: ModelConfig,
-  stored: Mapping[str, Stored],
-  boxes: set[Box],
-  dtype,
-  progress: Callable[[int], None] = lambda nbytes: None,
-) -> dict[Box, np.ndarray]:
-  """The parts of one leaf in these boxes, which do not overlap, in `dtype`, for XLA to take over.
+class Reader:
+  """Reads parts of leaves with some threads, each of which uses the same memory for all its
+  pieces. To be used in a `with`.
 
-  progress: told the bytes of each piece of the parts that is there. Raises InputError for a file
-  that turns out to be cut.
+  progress: told the bytes of each piece of the parts that is there, by any thread.
   """
-  parts = {box: _aligned([stop - start for start, stop in box], dtype) for box in boxes}
-  layout = _Layout(weight, config)
-  pieces = itertools.chain.from_iterable(
-    _pieces(stored[name], index, parts, layout) for name, index in places_of(weight, config)
-  )
 
-  def run(piece: _Piece) -> None:
-    box, tensor = layout.ours(piece, piece.stored.read(layout.box(piece.letters, layout.theirs)))
+  def __init__(self, progress: Callable[[int], None] = lambda nbytes: None):
+    self._progress, self._scratch = progress, _Scratch()
+
+  def __enter__(self) -> "Reader":
+    self._pool = ThreadPoolExecutor(THREADS)
+    return self
+
+  def __exit__(self, *_) -> None:
+    self._pool.shutdown()
+
+  def parts(
+    self,
+    weight: Weight,
+    config: ModelConfig,
+    stored: Mapping[str, Stored],
+    boxes: set[Box],
+    dtype,
+  ) -> dict[Box, np.ndarray]:
+    """The parts of one leaf in these boxes, which do not overlap, in `dtype`, for XLA to take over.
+
+    Raises InputError for a file that turns out to be cut.
+    """
+    shapes = {box: [stop - start for start, stop in box] for box in boxes}
+    parts = {box: memory(math.prod(s), dtype).reshape(s) for box, s in shapes.items()}
+    layout = _Layout(weight, config)
+    pieces = itertools.chain.from_iterable(
+      _pieces(stored[name], index, parts, layout) for name, index in places_of(weight, config)
+    )
+    for nbytes in self._pool.map(functools.partial(self._run, layout), pieces):
+      self._progress(nbytes)
+    return parts
+
+  def _run(self, layout: "_Layout", piece: "_Piece") -> int:
+    """Reads a piece to where it belongs; returns the bytes it has there."""
+    there = layout.box(piece.letters, layout.theirs)
+    tensor = piece.stored.read(there, self._scratch.empty)
+    box, tensor = layout.ours(piece, tensor, self._scratch)
     for target in piece.targets:
       both = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(box, target.box, strict=True)]
       if all(a < b for a, b in both):
         target.array[_slices(both, target.box)] = tensor[_slices(both, box)]
-    progress(tensor.size * np.dtype(dtype).itemsize)
+    return tensor.size * piece.targets[0].array.itemsize
 
-  with ThreadPoolExecutor(THREADS) as pool:
-    for _ in pool.map(run, pieces):
-      pass
-  return parts
+
+class _Scratch(threading.local):
+  """Memory of a thread's own."""
+
+  def __init__(self):
+    self._memory: dict[str, np.ndarray] = {}
+
+  def empty(self, shape: Sequence[int], dtype, use: str = "file") -> np.ndarray:
+    """An array whose numbers stay until the next one for the same use."""
+    size = math.prod(shape) * dtype.itemsize
+    if use not in self._memory or self._memory[use].size < size:
+      self._memory[use] = memory(size, np.uint8)
+    return self._memory[use][:size].view(dtype).reshape(shape)
 
 
 def _pieces(stored: Stored, index, parts: dict[Box, np.ndarray], layout: "_Layout"):
@@ -147,7 +182,7 @@ class _Layout:
     for at in range(start, stop, step):
       yield from self.cut(letters | {split: (at, min(stop, at + step))}, stored)
 
-  def ours(self, piece: _Piece, tensor: np.ndarray) -> tuple[Box, np.ndarray]:
+  def ours(self, piece: _Piece, tensor: np.ndarray, scratch: _Scratch) -> tuple[Box, np.ndarray]:
     """(the box that a piece is in our layout, its numbers in that layout)."""
     sizes = [b - a for a, b in (piece.letters[x] for g in self.theirs for x in g)]
     box = self.box(piece.letters, self._ours)
@@ -155,7 +190,7 @@ class _Layout:
     if turned.strides[-1:] != (turned.itemsize,) and turned.ndim > 1:
       # Rows whose distance is a power of two fall into the same few lines of the cache, and a turned
       # copy goes down the rows: three times as slow as from rows that are a line apart.
-      turned = _apart(tensor).reshape(sizes).transpose(self._order)
+      turned = _apart(tensor, scratch).reshape(sizes).transpose(self._order)
     return box, turned.reshape([b - a for a, b in box])
 
 
@@ -186,18 +221,22 @@ def size_of(box: Box) -> int:
   return math.prod(b - a for a, b in box)
 
 
-def _aligned(shape, dtype) -> np.ndarray:
-  """An empty array at a multiple of 64 bytes, which XLA's CPU takes over as it is instead of
-  copying it."""
+def memory(size: int, dtype) -> np.ndarray:
+  """An empty array of `size` items at the start of a page, so that XLA's CPU takes it over as it is
+  instead of copying it.
+
+  Straight from the system: numpy would ask for huge pages, which virtual machines that give memory
+  back to their host take several times as long to get for the first time.
+  """
   dtype = np.dtype(dtype)
-  size = math.prod(shape) * dtype.itemsize
-  memory = np.empty(size + _LINE, np.uint8)
-  start = -memory.ctypes.data % _LINE
-  return memory[start : start + size].view(dtype).reshape(shape)
+  flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+  pages = mmap.mmap(-1, max(1, size * dtype.itemsize), flags=flags)
+  return np.frombuffer(pages, np.uint8)[: size * dtype.itemsize].view(dtype)
 
 
-def _apart(x: np.ndarray) -> np.ndarray:
+def _apart(x: np.ndarray, scratch: _Scratch) -> np.ndarray:
   """A copy whose rows are a cache line apart."""
-  rows = np.empty((len(x), x[0].size + _LINE // x.itemsize), x.dtype)[:, : x[0].size]
+  gap = _LINE // x.itemsize
+  rows = scratch.empty((len(x), x[0].size + gap), x.dtype, "apart")[:, :-gap]
   rows[...] = x.reshape(rows.shape)
   return rows

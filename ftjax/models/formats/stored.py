@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import math
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
@@ -26,6 +27,7 @@ DTYPES = {
 }  # fmt: skip
 
 Box = tuple[tuple[int, int], ...]  # (start, stop) of every dim
+Empty = Callable[[Sequence[int], np.dtype], np.ndarray]  # np.empty and the like
 
 
 class Stored(Protocol):
@@ -44,8 +46,9 @@ class Stored(Protocol):
   @property
   def order(self) -> tuple[int, ...]: ...
 
-  def read(self, box: Box) -> np.ndarray:
-    """That part of the tensor, in the file's dtype. Raises InputError where the file is cut."""
+  def read(self, box: Box, empty: Empty = np.empty) -> np.ndarray:
+    """That part of the tensor, in the file's dtype, in memory that `empty` gives (which may be used
+    again for the next one). Raises InputError where the file is cut."""
     ...
 
 
@@ -76,10 +79,10 @@ class Raw:
   def order(self) -> tuple[int, ...]:
     return tuple(sorted(range(len(self.shape)), key=lambda d: -self.strides[d]))
 
-  def read(self, box: Box) -> np.ndarray:
+  def read(self, box: Box, empty: Empty = np.empty) -> np.ndarray:
     dtype, order = DTYPES[self.dtype], self.order
     sizes = [stop - start for start, stop in box]
-    out = np.empty([sizes[d] for d in order], dtype)  # as in the file
+    out = empty([sizes[d] for d in order], dtype)  # as in the file
     outer, run = len(order), 1  # the dims to loop over, and how many items then stand together
     for d in reversed(order):
       if self.shape[d] != 1 and self.strides[d] != run:
@@ -135,8 +138,8 @@ class Joined:
   def order(self) -> tuple[int, ...]:
     return self.parts[0].order
 
-  def read(self, box: Box) -> np.ndarray:
-    found, start = [], 0
+  def read(self, box: Box, empty: Empty = np.empty) -> np.ndarray:
+    found, start = [], 0  # The parts need memory of their own until they are joined.
     for part in self.parts:
       size = part.shape[self.axis]
       a, b = (min(max(x - start, 0), size) for x in box[self.axis])
@@ -171,10 +174,10 @@ class Interleaved:
   def order(self) -> tuple[int, ...]:
     return self.inner.order
 
-  def read(self, box: Box) -> np.ndarray:
+  def read(self, box: Box, empty: Empty = np.empty) -> np.ndarray:
     (start, stop), *rest = box
     whole = start - start % self.width, stop + -stop % self.width  # heads
-    rows = self.inner.read((whole, *rest))
+    rows = self.inner.read((whole, *rest), empty)
     halves = rows.reshape(-1, self.width // 2, 2, *rows.shape[1:]).swapaxes(1, 2)
     return halves.reshape(rows.shape)[start - whole[0] : stop - whole[0]]
 
