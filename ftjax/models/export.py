@@ -23,8 +23,10 @@ SHARD_BYTES = 5 * 10**9  # as transformers 4 and huggingface_hub; transformers 5
 LEGAL = ("generation_config.json", "LICEN[CS]E*", "NOTICE*", "USE_POLICY*")
 TOKENIZER = (
   "tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "added_tokens.json",
-  "chat_template*", "*.tiktoken", "spiece.model", "sentencepiece*.model", "tekken.json",
+  "chat_template*", "additional_chat_templates/*", "*.tiktoken", "spiece.model",
+  "sentencepiece*.model", "tekken.json",
 )  # fmt: skip
+CARRIED = LEGAL + TOKENIZER
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def write(
   shard_bytes: int = SHARD_BYTES,
   *,
   dtypes: Mapping[str, Any] | Any = None,
-  carried: tuple[str, ...] = LEGAL + TOKENIZER,
+  carried: tuple[str, ...] = CARRIED,
 ) -> None:
   """Writes variables["params"] as a Hugging Face folder, all of it or nothing.
 
@@ -103,7 +105,9 @@ def write(
     dtype = _usual(t for shard in shards.values() for t in shard)
     _write_json(temporary / "config.json", kept | {"dtype": dtype})
     for path in files_of(source, carried) if source else ():
-      shutil.copyfile(path, temporary / path.name)
+      to = temporary / path.relative_to(source)
+      to.parent.mkdir(exist_ok=True)
+      shutil.copyfile(path, to)
 
 
 def _plan(named, config, table, dtypes) -> list[_Tensor]:

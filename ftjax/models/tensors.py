@@ -1,6 +1,7 @@
 """The checkpoint's tensors and our leaves: names, shapes and layouts on both sides."""
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -26,16 +27,16 @@ def names_of(weight: Weight, config: ModelConfig) -> list[str]:
 
 def our_shape(weight: Weight, config: ModelConfig) -> tuple[int, ...]:
   """The shape of a leaf here, layers first where stacked."""
-  right = weight.dims.split("->")[1].split()
-  return ((config.L,) if weight.stacked else ()) + tuple(config.sizes[d] for d in right)
+  return ((config.L,) if weight.stacked else ()) + _shape(weight.dims.split("->")[1], config)
 
 
 def hf_shape(weight: Weight, config: ModelConfig) -> tuple[int, ...]:
   """The shape that the checkpoint's tensor must have."""
-  groups = re.findall(r"\(([^)]*)\)|(\w)", weight.dims.split("->")[0])
-  return tuple(
-    int(np.prod([config.sizes[d] for d in (many or one).split()])) for many, one in groups
-  )
+  return _shape(weight.dims.split("->")[0], config)
+
+
+def _shape(side: str, config: ModelConfig) -> tuple[int, ...]:
+  return tuple(math.prod(config.sizes[d] for d in group) for group in groups(side))
 
 
 def places_of(weight: Weight, config: ModelConfig) -> list[tuple[str, tuple[int, ...]]]:

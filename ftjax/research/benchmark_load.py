@@ -1,7 +1,7 @@
 """How fast and in how much memory a checkpoint is loaded, here and by transformers.
 
 Each load has a process of its own, which first loads a tiny model, so that neither imports nor
-compilation count. python -m ftjax.research.benchmark_load SIDE OPTIONS is such a process; it prints
+compilation count, but in "seconds_since_process_start". python -m ftjax.research.benchmark_load SIDE OPTIONS is such a process; it prints
 one line of JSON.
 """
 
@@ -89,6 +89,7 @@ def _two(options: dict[str, Any]) -> dict[str, float]:
 
 
 def _start(side: str, options: dict[str, Any]) -> subprocess.Popen:
+  options = options | {"began": time.time()}
   command = [sys.executable, "-m", "ftjax.research.benchmark_load", side, json.dumps(options)]
   flags = f"--xla_force_host_platform_device_count={DEVICES if 'address' in options else 1}"
   env = os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
@@ -114,7 +115,7 @@ def _forget_peak() -> None:
   Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
 
-def _measure(load, touch) -> dict[str, float]:
+def _measure(load, touch, began: float) -> dict[str, float]:
   """Seconds until load() returns and until touch(model) has been at every page of the weights, and
   memory above what there was before, all pages of files included."""
   before = _memory("VmRSS")
@@ -126,7 +127,8 @@ def _measure(load, touch) -> dict[str, float]:
   read = time.perf_counter() - at
   above = _memory("VmHWM") - before
   return {
-    "seconds": loaded, "seconds_until_read": read, "kept_bytes": kept, "peak_bytes": above,
+    "seconds": loaded, "seconds_until_read": read,
+    "seconds_since_process_start": time.time() - began, "kept_bytes": kept, "peak_bytes": above,
     "peak_of_kept": above / kept,
   }  # fmt: skip
 
@@ -140,7 +142,9 @@ def _touch(arrays: list[np.ndarray]) -> int:
   return sum(x.nbytes for x in {x.ctypes.data: x for x in arrays}.values())
 
 
-def _ftjax(folder: str, tiny: str, address: str = "", process: int = 0) -> dict[str, float]:
+def _ftjax(
+  folder: str, tiny: str, began: float, address: str = "", process: int = 0
+) -> dict[str, float]:
   import jax
 
   if address:
@@ -159,10 +163,10 @@ def _ftjax(folder: str, tiny: str, address: str = "", process: int = 0) -> dict[
     return _touch([np.asarray(x) for x in parts])
 
   load(tiny)
-  return _measure(lambda: load(folder), touch)
+  return _measure(lambda: load(folder), touch, began)
 
 
-def _transformers(folder: str, tiny: str) -> dict[str, float]:
+def _transformers(folder: str, tiny: str, began: float) -> dict[str, float]:
   import torch
   from transformers import AutoModelForCausalLM
 
@@ -172,7 +176,7 @@ def _transformers(folder: str, tiny: str) -> dict[str, float]:
     return _touch([x.detach().numpy() for x in model.parameters()])
 
   load(tiny)
-  return _measure(lambda: load(folder), touch)
+  return _measure(lambda: load(folder), touch, began)
 
 
 if __name__ == "__main__":
