@@ -78,6 +78,7 @@ _GLOBALS: dict[str, Any] = {
   "collections OrderedDict": _dict,
   "torch._utils _rebuild_tensor_v2": _tensor,
   "torch._utils _rebuild_parameter": _parameter,
+  "torch._utils _rebuild_parameter_with_state": _parameter,
 } | {f"torch {kind}Storage": _Type(dtype) for kind, dtype in _STORAGES.items()}
 _CONSTRUCTORS = (_dict, _tensor, _parameter)
 

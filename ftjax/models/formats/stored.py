@@ -91,8 +91,10 @@ class Raw:
       if sizes[d] != self.shape[d]:
         break
     first = self.offset + sum(start * s for (start, _), s in zip(box, self.strides, strict=True))
-    steps = [[i * self.strides[d] for i in range(sizes[d])] for d in order[:outer]]
-    rows = out.view(np.uint8).reshape(-1, run * dtype.itemsize) if out.size else ()
+    steps = (
+      [[i * self.strides[d] for i in range(sizes[d])] for d in order[:outer]] if out.size else [[]]
+    )
+    rows = out.reshape(-1).view(np.uint8).reshape(-1, run * dtype.itemsize) if out.size else []
     with contextlib.ExitStack() as opened:
       files = {e.file: opened.enter_context(open(e.file, "rb", buffering=0)) for e in self.extents}
       for row, at in zip(rows, itertools.product(*steps), strict=True):
