@@ -1,7 +1,9 @@
 """Checkpoint folders that cannot be followed: a clear error for each, before anything is read."""
 
 import json
+import os
 import shutil
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -93,8 +95,37 @@ def _terabytes(folder):
   (folder / SINGLE).write_bytes((1 << 42).to_bytes(8, "little") + b"{}")
 
 
+def _claims(**changes):
+  """A header that says something else of the final norm."""
+
+  def change(folder):
+    data = (folder / SINGLE).read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    header[NORM] |= changes
+    text = json.dumps(header).encode()
+    (folder / SINGLE).write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
+
+  return change
+
+
 def _index(folder, text):
   (folder / INDEX).write_text(text if isinstance(text, str) else json.dumps(text))
+
+
+def _pipe(folder):
+  (folder / SINGLE).unlink()
+  os.mkfifo(folder / SINGLE)
+
+
+def _device(folder):
+  (folder / "x.safetensors").symlink_to("/dev/zero")
+  _index(folder, {"weight_map": {"x": "x.safetensors"}})
+
+
+def _long(folder):
+  _index(folder, "{}")
+  os.truncate(folder / INDEX, (1 << 26) + 1)
 
 
 def _two(folder):
@@ -114,6 +145,10 @@ FOLDERS = {
   ).unlink(),
   "is not a whole safetensors file: .* Download or copy it again": _truncate,
   "is not a whole safetensors file": _terabytes,
+  "is not a whole safetensors file: .*": _claims(shape=[1 << 40]),
+  "is not a whole safetensors file: .*i": _claims(data_offsets=[0, 1 << 44]),
+  "is not a whole safetensors file: .*n": _claims(data_offsets=[0, 128]),
+  "is not a whole safetensors file: .*v": _claims(data_offsets=[-128, 0]),
   "names 'gone.safetensors', which is missing": lambda f: _index(
     f, {"weight_map": {"x": "gone.safetensors"}}
   ),
@@ -125,11 +160,33 @@ FOLDERS = {
   ),
   "is not a valid index: it needs a weight_map": lambda f: _index(f, {"weight_map": [1]}),
   "index.json is not valid JSON": lambda f: _index(f, "{"),
+  "index.json has 67108865 bytes, which no such file needs": _long,
+  "has no weights: .*model.safetensors$": _pipe,
+  "names 'x.safetensors', which is missing": _device,
   "has the tensor .* twice: in b.safetensors and in model.safetensors": _two,
 }
 
 
 @pytest.mark.parametrize("message", FOLDERS)
 def test_folders_that_are_not_whole(copy, message):
+  """No memory is taken for what is claimed."""
   FOLDERS[message](copy)
+  tracemalloc.start()
   refused(copy, message)
+  assert tracemalloc.get_traced_memory()[1] < 10 << 20
+  tracemalloc.stop()
+
+
+def test_weights_may_be_links_as_in_the_hubs_cache(variant, copy, tmp_path):
+  (copy / SINGLE).rename(tmp_path / "blob")
+  (copy / SINGLE).symlink_to(tmp_path / "blob")
+  assert (
+    hf.open_checkpoint(copy).stored.keys() == hf.open_checkpoint(variant("llama")).stored.keys()
+  )
+
+
+def test_a_file_that_is_cut_after_it_was_opened(copy):
+  c = hf.open_checkpoint(copy)
+  _truncate(copy)
+  with pytest.raises(InputError, match="model.safetensors ends within the tensor .* Copy it again"):
+    hf.read(c, np.float32)
