@@ -87,9 +87,7 @@ class Raw:
     for d in reversed(order):
       if self.shape[d] != 1 and self.strides[d] != run:
         break
-      outer, run = outer - 1, run * sizes[d]
-      if sizes[d] != self.shape[d]:
-        break
+      outer, run = outer - 1, run * sizes[d]  # A part of a dim ends it: no stride is that long.
     first = self.offset + sum(start * s for (start, _), s in zip(box, self.strides, strict=True))
     steps = (
       [[i * self.strides[d] for i in range(sizes[d])] for d in order[:outer]] if out.size else [[]]

@@ -147,7 +147,8 @@ def test_a_pickle_that_would_run_code(folder, tmp_path, message, legacy):
     path.write_bytes(magic + pickle.dumps({"little_endian": True}, 2) + bad)
   else:
     archive(path, bad)
-  with pytest.raises(InputError, match=message):
+  asks = f"asks for {message} while it is loaded" if message.startswith("'") else message
+  with pytest.raises(InputError, match=asks):
     hf.open_checkpoint(folder)
   assert not mark.exists()
 
