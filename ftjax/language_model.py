@@ -236,7 +236,7 @@ def positions(segments_BT: np.ndarray) -> np.ndarray:
 def _logits(variables, tokens_BT, positions_BT, segments_BT, config: ModelConfig, dtype: str):
   model = decoder.Decoder(config, jnp.dtype(dtype))
   hidden_BTD, _ = model.apply(variables, tokens_BT, positions_BT, segments_BT)
-  return decoder.logits(hidden_BTD, *decoder.head(variables, config), config.tied)
+  return decoder.logits(hidden_BTD, decoder.head(variables, config))
 
 
 def _matrix(ids, name: str) -> np.ndarray:

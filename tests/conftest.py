@@ -6,6 +6,7 @@ import os
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch on tiny models: threads only wait
 os.environ["XLA_FLAGS"] = (
   os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 ).strip()
@@ -34,3 +35,24 @@ def shared() -> pathlib.Path:
 def root() -> pathlib.Path:
   """The repository."""
   return ROOT
+
+
+def pytest_terminal_summary(terminalreporter):
+  """The table of families, from what tests/models/test_table.py recorded (in any process)."""
+  reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+  rows = dict(
+    value
+    for r in reports
+    if r.when == "call"
+    for key, value in r.user_properties
+    if key == "family"
+  )
+  if not rows:
+    return
+  columns = list(next(iter(rows.values())))
+  width = max(map(len, rows))
+  cell = lambda x: f"{'-' if x is None else f'{x:.1e}':>9}"
+  terminalreporter.section("families against transformers (tests/models/test_table.py)")
+  terminalreporter.line(" " * width + "".join(f"{c:>9}" for c in columns))
+  for name, row in rows.items():
+    terminalreporter.line(f"{name:<{width}}" + "".join(cell(row[c]) for c in columns))

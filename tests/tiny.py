@@ -1,16 +1,12 @@
 """Tiny random checkpoints in Hugging Face format, made with transformers and torch."""
 
+import json
 from pathlib import Path
+from typing import Any
 
-_SIZES = {
-  "llama": dict(
-    vocab_size=97, hidden_size=32, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4,
-    num_key_value_heads=2, max_position_embeddings=128,
-  ),
-  "gpt2": dict(vocab_size=97, n_embd=32, n_layer=2, n_head=4, n_positions=128),
-  "gptj": dict(vocab_size=97, n_embd=32, n_layer=2, n_head=4, n_positions=128, rotary_dim=4),
-}  # fmt: skip
-KINDS = tuple(_SIZES)
+from tests.families import sizes
+
+KINDS = ("llama", "gpt2", "gptj")  # what tests that take longer run on
 
 
 def tiny_checkpoint(
@@ -18,16 +14,25 @@ def tiny_checkpoint(
 ) -> Path:
   """Writes a random model of this model_type and returns its folder (no tokenizer in it).
 
+  overrides: fields of config.json; the others are those of the first variant in tests/families.py.
+  """
+  return write_checkpoint(kind, sizes(kind) | overrides, folder, seed=seed, noise=noise)
+
+
+def write_checkpoint(
+  kind: str, fields: dict[str, Any], folder: str | Path, *, seed: int = 0, noise: float = 0.1
+) -> Path:
+  """Writes a random model with these fields of config.json and returns its folder.
+
   Every weight, norms and biases included, gets normal noise, so that one left out or mixed up shows
-  in the logits. overrides: fields of config.json. bos, eos and pad are switched off unless an
-  override sets them.
+  in the logits. bos, eos and pad are switched off unless a field sets them.
   """
   import torch
   import transformers
 
   torch.manual_seed(seed)
   special = dict(bos_token_id=None, eos_token_id=None, pad_token_id=None)
-  config = transformers.AutoConfig.for_model(kind, **(special | _SIZES[kind] | overrides))
+  config = transformers.AutoConfig.for_model(kind, **(special | fields))
   model = transformers.AutoModelForCausalLM.from_config(config).eval()
   with torch.no_grad():
     for parameter in model.parameters():
@@ -37,9 +42,15 @@ def tiny_checkpoint(
 
 
 def torch_model(folder: str | Path):
-  """The checkpoint as transformers loads it: float32, eager attention, evaluation mode."""
+  """The checkpoint as transformers loads it: float32, eager attention, evaluation mode.
+
+  With ALiBi not eager but its default, sdpa: eager adds ALiBi twice (modeling_falcon.py puts it
+  into the mask, and FalconAttention adds it again).
+  """
   import torch
   import transformers
 
-  kwargs = dict(dtype=torch.float32, attn_implementation="eager", local_files_only=True)
+  alibi = json.loads((Path(folder) / "config.json").read_text()).get("alibi")
+  attention = "sdpa" if alibi else "eager"
+  kwargs = dict(dtype=torch.float32, attn_implementation=attention, local_files_only=True)
   return transformers.AutoModelForCausalLM.from_pretrained(str(folder), **kwargs).eval()

@@ -17,18 +17,17 @@ import jax
 
 from ftjax import plugin
 from ftjax.config import InputError
+from ftjax.models.head import Head
 
 METRICS = "ftjax.evaluate.metrics"
 
 
 class Hidden(NamedTuple):
-  """A model's last hidden states [B, T, D], and the head that takes them to logits (decoder.head,
-  decoder.logits)."""
+  """A model's last hidden states [B, T, D], and the head that takes them to logits
+  (decoder.logits)."""
 
   hidden: jax.Array
-  kernel: jax.Array
-  bias: jax.Array | None
-  tied: bool
+  head: Head
 
 
 def load_metrics(names: Sequence[str], kind: str) -> list[ModuleType]:

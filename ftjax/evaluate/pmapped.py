@@ -50,7 +50,7 @@ def make_evaluator(
 
   def sums_of(variables, batch: Batch):
     hidden_BTD, _ = model.apply(variables, batch.tokens, batch.positions, batch.segments)
-    outputs = Hidden(hidden_BTD, *decoder.head(variables, config), config.tied)
+    outputs = Hidden(hidden_BTD, decoder.head(variables, config))
     return [m.update(batch, outputs) for m in modules]
 
   if choice(partition, PARTITIONS, "evaluate.partition") == "pmap":

@@ -73,14 +73,17 @@ class Program(NamedTuple):
 
 
 @partial(jax.jit, static_argnames=("program", "slots"))
-def prefill(variables, tokens_BT, segments_BT, program: Program, slots: int):
+def prefill(variables, tokens_BT, segments_BT, most, program: Program, slots: int):
   """(logits of every row's first new token, float32 [B, V]; a cache of `slots` slots with the
   prompts in it).
 
   variables: of Decoder(scan=False). Prompts are left-padded: segment 1 for tokens, 0 for padding.
+  most: int32 [], how many tokens may follow them: a rope that depends on a document's length takes
+  that of prompt and completion together.
   """
   positions_BT = jnp.maximum(jnp.cumsum(segments_BT, axis=1) - 1, 0)
-  cache = make_cache(program.config, tokens_BT.shape[0], slots, program.dtype)
+  lengths_B = segments_BT.sum(1) + most
+  cache = make_cache(program.config, tokens_BT.shape[0], slots, program.dtype, lengths_B)
   return _forward(variables, tokens_BT, positions_BT, segments_BT, cache, program)
 
 
@@ -122,8 +125,7 @@ def _forward(variables, tokens_BT, positions_BT, segments_BT, cache, program: Pr
   # every token.
   model = decoder.Decoder(config, dtype, attention, scan=False)
   hidden_BTD, cache = model.apply(variables, tokens_BT, positions_BT, segments_BT, cache)
-  kernel, bias = decoder.head(variables, config)
-  return decoder.logits(hidden_BTD[:, -1], kernel, bias, config.tied), cache
+  return decoder.logits(hidden_BTD[:, -1], decoder.head(variables, config)), cache
 
 
 def _choose(state: State, choice: Choice, parts: Parts) -> jax.Array:

@@ -87,7 +87,8 @@ class Run:
     tokens, segments = engine.pad_left(prompts, rows, engine.bucket(max(map(len, prompts))))
     seen = engine.seen_ids(prompts if self._parts.penalty else [], rows, V)
     with model.ambient():
-      logits, cache = engine.prefill(model.variables, tokens, segments, model.program, slots)
+      most = jnp.int32(limits.most)
+      logits, cache = engine.prefill(model.variables, tokens, segments, most, model.program, slots)
     length, done, seen = map(jnp.array, (segments.sum(1), self._done, seen))
     self._state = engine.State(cache, logits, length, done, jnp.int32(0), seen)
 

@@ -2,7 +2,7 @@
 it."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -12,7 +12,9 @@ from ftjax.config import choice
 from ftjax.models import blocked
 from ftjax.models.cache import LayerCache, append
 from ftjax.models.config import ModelConfig
-from ftjax.models.layers import Linear, rotate
+from ftjax.models.layers import Linear, Norm
+from ftjax.models.rope import Table, rotate
+from ftjax.models.scores import Scores, alibi_slopes, with_sinks
 from ftjax.parallel.mesh import AXES, BATCH, constrain
 
 
@@ -26,8 +28,9 @@ class View(NamedTuple):
   k_positions: jax.Array
 
 
-def visible(view: View) -> jax.Array:
-  """bool [B, T, S]: which keys each query may see: its own document's, up to its own position.
+def visible(view: View, window=None) -> jax.Array:
+  """bool [B, T, S]: which keys each query may see: its own document's, up to its own position, and
+  of those the last `window` (an int or int32 []; None = all).
 
   Positions grow within a document, so this one rule is causality, isolation of packed documents
   and, with a cache, the masking of empty slots. For a row packed with documents A (2 tokens), B (3)
@@ -42,22 +45,35 @@ def visible(view: View) -> jax.Array:
       .           1     (padding sees padding: no empty row, so no NaN)
   """
   same = view.q_segments[:, :, None] == view.k_segments[:, None, :]
-  return same & (view.q_positions[:, :, None] >= view.k_positions[:, None, :])
+  back = view.q_positions[:, :, None] - view.k_positions[:, None, :]
+  seen = same & (back >= 0)
+  return seen if window is None else seen & (back < window)
 
 
-def attend_xla(q_BTNH, k_BSKH, v_BSKH, view: View) -> jax.Array:
+def attend_xla(
+  q_BTNH, k_BSKH, v_BSKH, view: View, scores: Scores, window=None, sinks_N=None
+) -> jax.Array:
   """Softmax attention by plain XLA operations: the reference for every other implementation.
 
   Scores and softmax are float32; the result has q's dtype. N may be a multiple of K (grouped
-  queries).
+  queries). window: as in `visible`. sinks_N: one score for each head that takes part in the softmax
+  and stands for no key.
   """
   B, T, N, H = q_BTNH.shape
   K = k_BSKH.shape[2]
-  q_BTKGH = (q_BTNH * jnp.asarray(H**-0.5, q_BTNH.dtype)).reshape(B, T, K, N // K, H)
+  q_BTKGH = (q_BTNH * jnp.asarray(scores.scale, q_BTNH.dtype)).reshape(B, T, K, N // K, H)
   s_BKGTS = jnp.einsum("BTKGH,BSKH->BKGTS", q_BTKGH, k_BSKH, preferred_element_type=jnp.float32)
-  s_BKGTS = jnp.where(visible(view)[:, None, None], s_BKGTS, jnp.finfo(jnp.float32).min)
+  s_BKGTS = scores.capped(s_BKGTS)
+  if scores.slopes:
+    slopes = scores.slopes_of(K)[None, :, :, None, None]
+    s_BKGTS += scores.alibi(slopes, view.k_positions[:, None, None, None])
+  s_BKGTS = jnp.where(visible(view, window)[:, None, None], s_BKGTS, jnp.finfo(jnp.float32).min)
   p_BKGTS = jax.nn.softmax(s_BKGTS, axis=-1).astype(v_BSKH.dtype)
-  return jnp.einsum("BKGTS,BSKH->BTKGH", p_BKGTS, v_BSKH).reshape(B, T, N, H)
+  y_BTNH = jnp.einsum("BKGTS,BSKH->BTKGH", p_BKGTS, v_BSKH).reshape(B, T, N, H)
+  if sinks_N is None:
+    return y_BTNH
+  lse_BNT = jax.nn.logsumexp(s_BKGTS, axis=-1).reshape(B, N, T)
+  return with_sinks(y_BTNH, lse_BNT.swapaxes(1, 2), sinks_N)
 
 
 IMPLEMENTATIONS = {"xla": attend_xla, "blocked": blocked.attend}
@@ -77,8 +93,8 @@ def implementation(name: str, cached: bool) -> Callable[..., jax.Array]:
 
 
 class Attention(nn.Module):
-  """Queries, keys and values from x; rope; attention over the row or over the cache; the output
-  projection."""
+  """Queries, keys and values from x; their norms; rope; attention over the row or over the cache;
+  the output projection."""
 
   config: ModelConfig
   dtype: jnp.dtype
@@ -86,29 +102,57 @@ class Attention(nn.Module):
   dropout: float = 0.0
 
   @nn.compact
-  def __call__(self, x_BTD, view: View, rope, cache: LayerCache | None, start, train: bool):
+  def __call__(
+    self,
+    x_BTD: jax.Array,
+    view: View,
+    rope: Table | None,
+    cache: LayerCache | None,
+    start: jax.Array | None,
+    train: bool,
+    window: Any,
+  ) -> tuple[jax.Array, LayerCache | None]:
     c = self.config
-    heads = lambda n, name: Linear(
-      (c.D,), (n, c.H), bias=c.qkv_bias, dtype=self.dtype, dropout=self.dropout, name=name
+    q_BTNH, k_BTKH, v_BTKH = (
+      constrain(x, BATCH, None, "tensor", None) for x in self._projected(x_BTD, train)
     )
-    if c.fused_qkv:
-      qkv = heads(c.N + 2 * c.K, "qkv")(x_BTD, train)
-      q_BTNH, k_BTKH, v_BTKH = jnp.split(qkv, [c.N, c.N + c.K], axis=2)
-    else:
-      q_BTNH, k_BTKH, v_BTKH = (
-        heads(n, name)(x_BTD, train) for n, name in ((c.N, "query"), (c.K, "key"), (c.K, "value"))
-      )
-    q_BTNH = constrain(q_BTNH, BATCH, None, "tensor", None)
-    k_BTKH = constrain(k_BTKH, BATCH, None, "tensor", None)
-    v_BTKH = constrain(v_BTKH, BATCH, None, "tensor", None)
-    if c.rope:
-      q_BTNH, k_BTKH = rotate(q_BTNH, rope, c.rope), rotate(k_BTKH, rope, c.rope)
+    if c.qk_norm != "none":
+      q_BTNH, k_BTKH = self._norm("query_norm")(q_BTNH), self._norm("key_norm")(k_BTKH)
+    if rope is not None:
+      q_BTNH, k_BTKH = (rotate(x, rope, c.rope.interleaved) for x in (q_BTNH, k_BTKH))
     if cache is not None:
       cache = LayerCache(append(cache.key, k_BTKH, start), append(cache.value, v_BTKH, start))
       k_BTKH, v_BTKH = cache
     attend = implementation(self.implementation, cached=cache is not None)
-    y_BTNH = attend(q_BTNH, k_BTKH, v_BTKH, view)
+    scale = c.H**-0.5 if c.score_scale is None else c.score_scale
+    scores = Scores(scale, c.score_cap, alibi_slopes(c.N) if c.alibi else ())
+    sinks_N = self.param("sinks", nn.initializers.zeros, (c.N,)) if c.sinks else None
+    y_BTNH = attend(q_BTNH, k_BTKH, v_BTKH, view, scores, window, sinks_N)
     out = Linear(
       (c.N, c.H), (c.D,), bias=c.out_bias, dtype=self.dtype, dropout=self.dropout, name="out"
     )
     return out(constrain(y_BTNH, BATCH, None, "tensor", None), train), cache
+
+  def _projected(self, x_BTD, train: bool):
+    """Queries [B, T, N, H], keys and values [B, T, K, H]."""
+    c = self.config
+    heads = lambda n, name: Linear(
+      (c.D,), (*n, c.H), bias=c.qkv_bias, dtype=self.dtype, dropout=self.dropout, name=name
+    )
+    if c.fused_qkv:
+      return jnp.split(heads((c.N + 2 * c.K,), "qkv")(x_BTD, train), [c.N, c.N + c.K], axis=2)
+    if c.grouped_qkv:
+      G = c.N // c.K
+      x_BTKQH = heads((c.K, G + 2), "grouped_qkv")(x_BTD, train)
+      split = jnp.split(x_BTKQH, [G, G + 1], axis=3)
+      return [x.reshape(*x.shape[:2], -1, c.H) for x in split]
+    apart = ((c.N, "query"), (c.K, "key"), (c.K, "value"))
+    return [heads((n,), name)(x_BTD, train) for n, name in apart]
+
+  def _norm(self, name: str) -> Norm:
+    c = self.config
+    kind = choice(c.qk_norm, ("head", "heads", "width"), "ModelConfig.qk_norm")
+    return Norm(
+      c.norm, c.norm_eps, offset=c.norm_offset, by_head=kind != "head",
+      over=2 if kind == "width" else 1, name=name,
+    )  # fmt: skip

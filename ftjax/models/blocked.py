@@ -7,28 +7,42 @@ that come after a block of queries are never looked at. Two to three times as fa
 on two cores, and its memory grows with T, not T * T.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
+
+from ftjax.models.scores import Scores, with_sinks
 
 BLOCK = 128  # queries; 64 to 256 measure alike
 _LOWEST = jnp.finfo(jnp.float32).min
 
 
-def attend(q_BTNH, k_BSKH, v_BSKH, view) -> jax.Array:
+def attend(q_BTNH, k_BSKH, v_BSKH, view, scores: Scores, window=None, sinks_N=None) -> jax.Array:
   """What attention.attend_xla computes, where each document's tokens stand in their order in the
   row."""
   B, T, N, H = q_BTNH.shape
   K = k_BSKH.shape[2]
   heads = lambda x: _fold(x, K)[:, 0]
   rows = [jnp.repeat(x, K, axis=0) for x in view]
-  y = _attend(_fold(q_BTNH, K), heads(k_BSKH), heads(v_BSKH), *rows)  # [B * K, G, T, H]
-  return y.reshape(B, K, N // K, T, H).transpose(0, 3, 1, 2, 4).reshape(B, T, N, H)
+  window = None if window is None else jnp.int32(window)
+  slopes = jnp.tile(scores.slopes_of(K), (B, 1)) if scores.slopes else None  # [B * K, G]
+  q, k, v = _fold(q_BTNH, K), heads(k_BSKH), heads(v_BSKH)
+  y, lse = _attend(scores, window, q, k, v, slopes, *rows)
+  y_BTNH, lse_BTN1 = _unfold(y, K), _unfold(lse[..., None], K)
+  return y_BTNH if sinks_N is None else with_sinks(y_BTNH, lse_BTN1[..., 0], sinks_N)
 
 
 def _fold(x_BTNH, K: int):
   """[B, T, N, H] -> [B * K, G, T, H]."""
   B, T, N, H = x_BTNH.shape
   return x_BTNH.reshape(B, T, K, N // K, H).transpose(0, 2, 3, 1, 4).reshape(B * K, N // K, T, H)
+
+
+def _unfold(x, K: int):
+  """[B * K, G, T, H] -> [B, T, N, H]."""
+  BK, G, T, H = x.shape
+  return x.reshape(BK // K, K, G, T, H).transpose(0, 3, 1, 2, 4).reshape(BK // K, T, K * G, H)
 
 
 def _blocks(T: int, S: int):
@@ -44,24 +58,28 @@ def _dot(a, b, axis_a: int, axis_b: int):
   )
 
 
-def _scores(q_GTH, k_SH, rows, keys, view):
+def _scores(scores, window, q_GTH, k_SH, slopes_G, rows, keys, view):
   """(queries [G * t, H] scaled, scores float32 [G, t, s], mask [1, t, s]) of one block."""
   q_segments, q_positions, k_segments, k_positions = view
   G, _, H = q_GTH.shape
-  q = q_GTH[:, rows].reshape(-1, H) * jnp.asarray(H**-0.5, q_GTH.dtype)
-  mask = (q_segments[rows, None] == k_segments[None, keys]) & (
-    q_positions[rows, None] >= k_positions[None, keys]
-  )
-  return q, _dot(q, k_SH[keys], 1, 1).reshape(G, *mask.shape), mask[None]
+  q = q_GTH[:, rows].reshape(-1, H) * jnp.asarray(scores.scale, q_GTH.dtype)
+  back = q_positions[rows, None] - k_positions[None, keys]
+  mask = (q_segments[rows, None] == k_segments[None, keys]) & (back >= 0)
+  if window is not None:
+    mask &= back < window
+  s = scores.capped(_dot(q, k_SH[keys], 1, 1).reshape(G, *mask.shape))
+  if slopes_G is not None:
+    s += scores.alibi(slopes_G[:, None, None], k_positions[None, None, keys])
+  return q, s, mask[None]
 
 
-def _forward_one(args):
+def _forward_one(scores, window, args):
   """One key head of one row: (y [G, T, H], log-sum-exp float32 [G, T])."""
-  q_GTH, k_SH, v_SH, *view = args
+  q_GTH, k_SH, v_SH, slopes_G, *view = args
   (G, T, H), S = q_GTH.shape, k_SH.shape[0]
   ys, lses = [], []
   for rows, keys in _blocks(T, S):
-    _, s, mask = _scores(q_GTH, k_SH, rows, keys, view)
+    _, s, mask = _scores(scores, window, q_GTH, k_SH, slopes_G, rows, keys, view)
     s = jnp.where(mask, s, _LOWEST)
     top = s.max(-1, keepdims=True)
     p = jnp.exp(s - top)
@@ -72,37 +90,41 @@ def _forward_one(args):
   return jnp.concatenate(ys, 1), jnp.concatenate(lses, 1)
 
 
-def _backward_one(args):
+def _backward_one(scores, window, args):
   """Gradients of one key head of one row: (dq [G, T, H], dk [S, H], dv [S, H])."""
-  q_GTH, k_SH, v_SH, *view, y_GTH, lse_GT, dy_GTH = args
+  q_GTH, k_SH, v_SH, slopes_G, *view, y_GTH, lse_GT, dy_GTH, dlse_GT = args
   (G, T, H), S, dtype = q_GTH.shape, k_SH.shape[0], q_GTH.dtype
   dk_SH = dv_SH = jnp.zeros((S, H), jnp.float32)
-  delta_GT = (dy_GTH.astype(jnp.float32) * y_GTH.astype(jnp.float32)).sum(-1)
+  delta_GT = (dy_GTH.astype(jnp.float32) * y_GTH.astype(jnp.float32)).sum(-1) - dlse_GT
   dqs = []
   for rows, keys in _blocks(T, S):
-    q, s, mask = _scores(q_GTH, k_SH, rows, keys, view)
+    q, s, mask = _scores(scores, window, q_GTH, k_SH, slopes_G, rows, keys, view)
     p = jnp.where(mask, jnp.exp(s - lse_GT[:, rows, None]), 0.0)
     dy = dy_GTH[:, rows].reshape(-1, H)
     ds = p * (_dot(dy, v_SH[keys], 1, 1).reshape(p.shape) - delta_GT[:, rows, None])
+    if scores.cap:
+      ds *= 1 - jnp.square(s / scores.cap)
     p, ds = (x.reshape(-1, x.shape[-1]).astype(dtype) for x in (p, ds))
     dv_SH = dv_SH.at[keys].add(_dot(p, dy, 0, 0))
     dk_SH = dk_SH.at[keys].add(_dot(ds, q, 0, 0))
-    dqs.append((_dot(ds, k_SH[keys], 1, 0) * H**-0.5).reshape(G, -1, H).astype(dtype))
+    dqs.append((_dot(ds, k_SH[keys], 1, 0) * scores.scale).reshape(G, -1, H).astype(dtype))
   return jnp.concatenate(dqs, 1), dk_SH.astype(dtype), dv_SH.astype(dtype)
 
 
-@jax.custom_vjp
-def _attend(*args):
-  return jax.lax.map(_forward_one, args)[0]
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _attend(scores, window, *args):
+  return jax.lax.map(partial(_forward_one, scores, window), args)
 
 
-def _forward(*args):
-  y, lse = jax.lax.map(_forward_one, args)
-  return y, (*args, y, lse)
+def _forward(scores, window, *args):
+  y, lse = _attend(scores, window, *args)
+  return (y, lse), (window, *args, y, lse)
 
 
-def _backward(saved, dy):
-  return (*jax.lax.map(_backward_one, (*saved, dy)), None, None, None, None)
+def _backward(scores, saved, gradients):
+  window, *saved = saved
+  d = jax.lax.map(partial(_backward_one, scores, window), (*saved, *gradients))
+  return (None, *d, None, None, None, None, None)
 
 
 _attend.defvjp(_forward, _backward)

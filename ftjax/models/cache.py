@@ -9,7 +9,7 @@ from ftjax.models.config import ModelConfig
 
 
 class LayerCache(NamedTuple):
-  """One layer's keys (turned by rope) and values, [B, S, K, H] in the compute dtype."""
+  """One layer's keys (normed and turned by rope) and values, [B, S, K, H] in the compute dtype."""
 
   key: jax.Array
   value: jax.Array
@@ -23,13 +23,20 @@ class Cache(NamedTuple):
   segments: jax.Array  # int32 [B, S]
   positions: jax.Array  # int32 [B, S]
   length: jax.Array  # int32 []: slots filled so far; new tokens go here
+  lengths: jax.Array  # int32 [B]: how many tokens each row is made for (models/rope.py)
 
 
-def make_cache(config: ModelConfig, batch: int, slots: int, dtype) -> Cache:
-  """An empty cache for `batch` rows of up to `slots` tokens."""
+def make_cache(config: ModelConfig, batch: int, slots: int, dtype, lengths=None) -> Cache:
+  """An empty cache for `batch` rows of up to `slots` tokens.
+
+  lengths: int32 [B], how many tokens each row is going to have at most (default: `slots`), which
+  matters to a rope that depends on it (Rope.by_length).
+  """
   kv = lambda: jnp.zeros((batch, slots, config.K, config.H), dtype)
   ids = lambda: jnp.zeros((batch, slots), jnp.int32)
-  return Cache(tuple(LayerCache(kv(), kv()) for _ in range(config.L)), ids(), ids(), jnp.int32(0))
+  layers = tuple(LayerCache(kv(), kv()) for _ in range(config.L))
+  lengths = jnp.full(batch, slots, jnp.int32) if lengths is None else lengths
+  return Cache(layers, ids(), ids(), jnp.int32(0), lengths)
 
 
 def append(old: jax.Array, new: jax.Array, start: jax.Array) -> jax.Array:

@@ -8,41 +8,79 @@ import jax.numpy as jnp
 from ftjax.config import choice
 from ftjax.models.attention import Attention, View
 from ftjax.models.cache import Cache, LayerCache, append
-from ftjax.models.config import ModelConfig
-from ftjax.models.layers import Norm, rope_table
+from ftjax.models.config import Layer, ModelConfig
+from ftjax.models.head import HeadParameters, head, logits
+from ftjax.models.layers import Linear, Norm
 from ftjax.models.mlp import MLP
+from ftjax.models.moe import MoE
+from ftjax.models.rope import Table, document_lengths, table
 from ftjax.parallel.mesh import BATCH, constrain
+
+__all__ = ["Decoder", "head", "init", "logits", "unstack"]
 
 COLLECTIONS = {"params": 0, "lora": 0, "lora_scale": 0}  # stacked over layers along axis 0
 REMAT = ("none", "block", "dots")
 
 
 class Block(nn.Module):
-  """x -> x + attention(norm(x)) -> x + mlp(norm(x)), or both halves side by side
-  (`residual="parallel"`)."""
+  """Attention and MLP, each between its norms, on the residual flow:
+
+    serial    x += attention(norm(x));  x += mlp(norm(x))
+    parallel  x += attention(h) + mlp(h)  with h = norm(x), or with two norms
+
+  layer: what sets this layer apart; in a scan, what all layers have in common.
+  """
 
   config: ModelConfig
   dtype: jnp.dtype
   attention: str
   dropout: float
+  layer: Layer
 
   @nn.compact
-  def __call__(self, x_BTD, view, rope, cache: LayerCache | None, start, train: bool):
+  def __call__(
+    self, x_BTD, view, ropes, cache: LayerCache | None, start, train: bool, varied: Layer
+  ):
+    """varied: what differs between the layers of a scan, None where nothing does."""
     c = self.config
+    window, which = (own if v is None else v for own, v in zip(self.layer, varied, strict=True))
+    rope = jax.tree.map(lambda x: x[which], ropes) if isinstance(ropes, Table) else ropes[which]
     attention = Attention(c, self.dtype, self.attention, self.dropout, name="attention")
-    mlp = MLP(c, self.dtype, self.dropout, name="mlp")
-    h_BTD = Norm(c.norm, c.norm_eps, name="attention_norm")(x_BTD)
-    y_BTD, cache = attention(h_BTD, view, rope, cache, start, train)
+    kind, name = (MoE, "experts") if c.experts else (MLP, "mlp")
+    mlp = kind(c, self.dtype, self.dropout, name=name)
+    pre = lambda x, name: norm(c, name)(x) if c.pre_norm else x
+    post = lambda y, name: norm(c, name)(y) if c.post_norm else y
+    summed = lambda x, name: norm(c, name)(x) if c.sum_norm else x
+    scaled = lambda y: y if c.residual_scale == 1 else _times(y, c.residual_scale)
+
+    h_BTD = pre(x_BTD, "attention_norm")
+    y_BTD, cache = attention(h_BTD, view, rope, cache, start, train, window)
+    y_BTD = post(y_BTD, "attention_post_norm")
     if c.residual == "parallel":
-      x_BTD += y_BTD + mlp(h_BTD, train)
+      if c.parallel_norms:
+        h_BTD = pre(x_BTD, "mlp_norm")
+      x_BTD += scaled(y_BTD + post(mlp(h_BTD, train), "mlp_post_norm"))
     else:
-      x_BTD += y_BTD
-      x_BTD += mlp(Norm(c.norm, c.norm_eps, name="mlp_norm")(x_BTD), train)
+      x_BTD = summed(x_BTD + scaled(y_BTD), "attention_sum_norm")
+      y_BTD = post(mlp(pre(x_BTD, "mlp_norm"), train), "mlp_post_norm")
+      x_BTD = summed(x_BTD + scaled(y_BTD), "mlp_sum_norm")
     return constrain(x_BTD, BATCH, None, None), cache
 
 
+def norm(c: ModelConfig, name: str) -> Norm:
+  """A norm over the model's width."""
+  return Norm(
+    c.norm, c.norm_eps, bias=c.norm == "layer" and c.norm_bias, offset=c.norm_offset, name=name
+  )
+
+
+def _times(y: jax.Array, factor: float) -> jax.Array:
+  """The product in float32, rounded once, as torch multiplies by a number."""
+  return (y.astype(jnp.float32) * factor).astype(y.dtype)
+
+
 class Decoder(nn.Module):
-  """Token ids to hidden states; `head` and `logits` take them to the vocabulary.
+  """Token ids to hidden states; `head` and `logits` (models/head.py) take them to the vocabulary.
 
   The residual flow, with its leaf names:
 
@@ -77,24 +115,41 @@ class Decoder(nn.Module):
     (attention.visible).
     """
     c = self.config
-    x_BTD = Embed(c, name="embed")(tokens_BT, positions_BT).astype(self.dtype)
+    x_BTD = Embed(c, self.dtype, self.dropout, name="embed")(tokens_BT, positions_BT, train)
     x_BTD = constrain(x_BTD, BATCH, None, None)
-    rope = rope_table(c.rope, positions_BT) if c.rope else None
+    ropes = self._ropes(positions_BT, segments_BT, cache)
     start, k_segments, k_positions = None, segments_BT, positions_BT
     if cache is not None:
       start = cache.length
       k_segments = append(cache.segments, segments_BT, start)
       k_positions = append(cache.positions, positions_BT, start)
     view = View(segments_BT, positions_BT, k_segments, k_positions)
-    x_BTD, layers = self._layers(x_BTD, view, rope, cache, start, train)
+    x_BTD, layers = self._layers(x_BTD, view, ropes, cache, start, train)
     if cache is not None:
-      cache = Cache(layers, k_segments, k_positions, start + tokens_BT.shape[1])
-    x_BTD = Norm(c.norm, c.norm_eps, name="final_norm")(x_BTD)
+      length = start + tokens_BT.shape[1]
+      cache = Cache(layers, k_segments, k_positions, length, cache.lengths)
+    if c.final_norm:
+      x_BTD = norm(c, "final_norm")(x_BTD)
+    if c.embed_width:
+      project = Linear(
+        (c.D,), (c.embed_width,), dtype=self.dtype, dropout=self.dropout, name="project_out"
+      )
+      x_BTD = project(x_BTD, train)
     if self.is_initializing() and not c.tied:
-      Head(c, name="head")()
+      HeadParameters(c, name="head")()
     return x_BTD, cache
 
-  def _layers(self, x_BTD, view, rope, cache, start, train):
+  def _ropes(self, positions_BT, segments_BT, cache) -> tuple[Table | None, ...]:
+    """A table for each of config.ROPES."""
+    c = self.config
+    lengths = None
+    if any(r is not None and r.by_length for r in (c.rope, c.local_rope)):
+      own = cache is None
+      lengths = document_lengths(positions_BT, segments_BT) if own else cache.lengths[:, None]
+    make = lambda rope: None if rope is None else table(rope, positions_BT, lengths)
+    return None, make(c.rope), make(c.local_rope)
+
+  def _layers(self, x_BTD, view, ropes, cache, start, train):
     block = Block
     if self.remat != "none":
       choice(self.remat, REMAT, "train.remat")
@@ -103,71 +158,72 @@ class Decoder(nn.Module):
       )
       block = nn.remat(Block, prevent_cse=not self.scan, policy=policy, static_argnums=(6,))
     args = (self.config, self.dtype, self.attention, self.dropout)
+    layers = self.config.layers
     if not self.scan:
       caches = []
-      for l in range(self.config.L):
-        layer = cache.layers[l] if cache is not None else None
-        x_BTD, layer = block(*args, name=f"layer_{l}")(x_BTD, view, rope, layer, start, train)
-        caches.append(layer)
+      for l, layer in enumerate(layers):
+        own = cache.layers[l] if cache is not None else None
+        x_BTD, own = block(*args, layer, name=f"layer_{l}")(
+          x_BTD, view, ropes, own, start, train, Layer(None, None)
+        )
+        caches.append(own)
       return x_BTD, tuple(caches)
     if cache is not None:
       raise ValueError("decoding with a cache wants Decoder(scan=False) and unstacked variables")
-    layers = nn.scan(
+    varied = _varied(layers)
+    if varied.rope is not None:
+      ropes = _stacked(ropes)
+    scanned = nn.scan(
       block,
       variable_axes=COLLECTIONS,
       split_rngs={"params": True, "dropout": True},
-      in_axes=nn.broadcast,
+      in_axes=(nn.broadcast,) * 5 + (0,),
       length=self.config.L,
     )
-    return layers(*args, name="layers")(x_BTD, view, rope, None, None, train)
+    return scanned(*args, layers[0], name="layers")(x_BTD, view, ropes, None, None, train, varied)
+
+
+def _varied(layers: list[Layer]) -> Layer:
+  """What differs between layers, as int32 [L] to be scanned; None for what does not."""
+  windows, ropes = zip(*layers, strict=True)
+  differ = lambda values: len(set(values)) > 1
+  numbers = lambda values: jnp.asarray(values, jnp.int32)
+  everything = jnp.iinfo(jnp.int32).max
+  return Layer(
+    numbers([everything if w is None else w for w in windows]) if differ(windows) else None,
+    numbers(ropes) if differ(ropes) else None,
+  )
+
+
+def _stacked(ropes: tuple[Table | None, ...]) -> Table:
+  """One table [3, ...] to pick from by index; those that are not there turn nothing."""
+  like = next(r for r in ropes if r is not None)
+  still = Table(jnp.zeros_like(like.sin), jnp.ones_like(like.cos))
+  return jax.tree.map(lambda *x: jnp.stack(x), *(still if r is None else r for r in ropes))
 
 
 class Embed(nn.Module):
   """Token vectors, with a learned vector for each absolute position where the model has them."""
 
   config: ModelConfig
+  dtype: jnp.dtype
+  dropout: float
 
   @nn.compact
-  def __call__(self, tokens_BT: jax.Array, positions_BT: jax.Array) -> jax.Array:
+  def __call__(self, tokens_BT: jax.Array, positions_BT: jax.Array, train: bool) -> jax.Array:
     c = self.config
     init = nn.initializers.normal(0.02)
-    x_BTD = jnp.take(self.param("tokens", init, (c.V, c.D)), tokens_BT, axis=0)
+    W = c.embed_width or c.D
+    x_BTD = jnp.take(self.param("tokens", init, (c.V, W)), tokens_BT, axis=0)
+    if c.embed_width:
+      project = Linear((W,), (c.D,), dtype=self.dtype, dropout=self.dropout, name="project_in")
+      x_BTD = project(x_BTD, train)
+    if c.embed_scale != 1:
+      x_BTD = x_BTD.astype(self.dtype) * jnp.asarray(c.embed_scale, self.dtype)
     if c.learned_positions:
-      x_BTD += jnp.take(self.param("positions", init, (c.max_length, c.D)), positions_BT, axis=0)
-    return x_BTD
-
-
-class Head(nn.Module):
-  """Holds the output matrix; `head` below reads it, so that the loss can take it in chunks of
-  tokens."""
-
-  config: ModelConfig
-
-  @nn.compact
-  def __call__(self) -> None:
-    c = self.config
-    self.param("kernel", nn.initializers.normal(0.02), (c.D, c.V))
-    if c.head_bias:
-      self.param("bias", nn.initializers.zeros, (c.V,))
-
-
-def head(variables, config: ModelConfig) -> tuple[jax.Array, jax.Array | None]:
-  """(kernel [V, D] or [D, V], bias [V] or None): [V, D] where the head is tied to the token
-  table."""
-  params = variables["params"]
-  if config.tied:
-    return params["embed"]["tokens"], None
-  return params["head"]["kernel"], params["head"].get("bias")
-
-
-def logits(hidden: jax.Array, kernel: jax.Array, bias: jax.Array | None, tied: bool) -> jax.Array:
-  """float32 [..., V] from hidden [..., D]; the product runs in hidden's dtype and accumulates in
-  float32."""
-  axes = ((hidden.ndim - 1,), (1 if tied else 0,)), ((), ())
-  y = jax.lax.dot_general(
-    hidden, kernel.astype(hidden.dtype), axes, preferred_element_type=jnp.float32
-  )
-  return y if bias is None else y + bias.astype(jnp.float32).reshape((1,) * (y.ndim - 1) + (-1,))
+      table_PD = self.param("positions", init, (c.sizes["P"], c.D))
+      x_BTD += jnp.take(table_PD, positions_BT + c.position_offset, axis=0)
+    return x_BTD.astype(self.dtype)
 
 
 def init(config: ModelConfig, key: jax.Array, dtype=jnp.float32):

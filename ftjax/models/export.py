@@ -17,7 +17,7 @@ from ftjax import storage, tree
 from ftjax.config import InputError
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.formats import safetensors
-from ftjax.models.tensors import hf_shape, places_of, to_theirs
+from ftjax.models.tensors import ALL, hf_shape, places_of, to_theirs
 
 SHARD_BYTES = 5 * 10**9  # as transformers 4 and huggingface_hub; transformers 5 has 50 GB
 LEGAL = ("generation_config.json", "LICEN[CS]E*", "NOTICE*", "USE_POLICY*")
@@ -33,17 +33,18 @@ CARRIED = LEGAL + TOKENIZER
 class Lazy:
   """A leaf that `write` asks for one tensor at a time, so that it need never be there as a whole.
 
-  get: fn(index) -> that tensor in our layout, as numpy's or jax's array, sharded or not. index
-  counts the stacked dims: (layer,) or (layer, expert), and () for a leaf that is not stacked. It
-  stands for leaf[index] of an array, is called once for each tensor, layer by layer, and by every
-  process in the same order. What it returns is let go before the next one is asked for.
+  get: fn(index) -> that tensor in our layout, as numpy's or jax's array, sharded or not; what
+  leaf[index] would be of an array. index is (layer,), (layer, expert), or () for a leaf that is one
+  tensor; where the checkpoint spreads a later dim over tensors as well, whole dims before it are
+  slices: (layer, slice(None), 0). Each tensor is asked for once, layer by layer, by every process in
+  the same order, and let go before the next one.
   dtype: of the tensors.
   """
 
   dtype: Any
-  get: Callable[[tuple[int, ...]], Any]
+  get: Callable[[tuple[int | slice, ...]], Any]
 
-  def __getitem__(self, index: tuple[int, ...]) -> Any:
+  def __getitem__(self, index: tuple[int | slice, ...]) -> Any:
     return self.get(index)
 
 
@@ -54,7 +55,7 @@ class _Tensor(NamedTuple):
   shape: tuple[int, ...]
   dtype: np.dtype
   weight: Weight
-  index: tuple[int, ...]
+  index: tuple[int | slice, ...]
 
   @property
   def nbytes(self) -> int:
@@ -115,10 +116,16 @@ def _plan(named, config, table, dtypes) -> list[_Tensor]:
   found = []
   for weight in table:
     shape, own = hf_shape(weight, config), named[weight.path].dtype
-    for name, index in places_of(weight, config):
+    for name, place in places_of(weight, config).items():
       dtype = dtypes[name] if isinstance(dtypes, Mapping) else own if dtypes is None else dtypes
-      found.append(_Tensor(name, shape, np.dtype(dtype), weight, index))
+      found.append(_Tensor(name, shape, np.dtype(dtype), weight, _index_of(place)))
   return sorted(found, key=lambda t: _natural(t.name))
+
+
+def _index_of(place: tuple[int | slice, ...]) -> tuple[int | slice, ...]:
+  """A place without the whole dims at its end."""
+  last = max((d + 1 for d, i in enumerate(place) if i != ALL), default=0)
+  return place[:last]
 
 
 def _shards(plan: list[_Tensor], shard_bytes: int) -> dict[str, list[_Tensor]]:
@@ -146,7 +153,7 @@ def _tensors(shard: list[_Tensor], named, config) -> Iterator[np.ndarray]:
     yield to_theirs(ours, tensor.weight, config)
 
 
-def _fetch(leaf, index: tuple[int, ...]) -> np.ndarray:
+def _fetch(leaf, index: tuple[int | slice, ...]) -> np.ndarray:
   """One tensor on the host, gathered from all processes where it is sharded over them."""
   if isinstance(leaf, jax.Array) and not index:
     # A new array: numpy's copy of a sharded one is kept for as long as the array itself.

@@ -17,6 +17,7 @@ from jax.sharding import Sharding
 from ftjax import log, plugin, tree
 from ftjax.config import InputError
 from ftjax.models.config import ModelConfig, Weight
+from ftjax.models.families import ALIASES, NOT_SUPPORTED
 from ftjax.models.formats import flax_msgpack, meta, safetensors, torch_bin
 from ftjax.models.formats.stored import DTYPES, Stored
 from ftjax.models.hub import resolve
@@ -102,12 +103,11 @@ def load_family(hf_config: dict[str, Any]):
   if not kind:
     raise InputError("config.json has no model_type.")
   known = plugin.names(FAMILIES)
-  if kind not in known:
-    raise InputError(
-      f"model_type={kind!r} is not supported. Supported: {', '.join(known)}."
-      f"{plugin.did_you_mean(kind, known)}"
-    )
-  return plugin.load(FAMILIES, kind)
+  if ALIASES.get(kind, kind) not in known:
+    hint = NOT_SUPPORTED.get(kind) or f"Supported: {', '.join(known)}."
+    more = "" if kind in NOT_SUPPORTED else plugin.did_you_mean(kind, known)
+    raise InputError(f"model_type={kind!r} is not supported. {hint}{more}")
+  return plugin.load(FAMILIES, ALIASES.get(kind, kind))
 
 
 def read(

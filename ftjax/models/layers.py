@@ -1,13 +1,10 @@
-"""The pieces that every block is made of: linear, norms, rotary positions, activations."""
+"""The pieces that every block is made of: linear, norms, activations."""
 
 import math
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
-
-from ftjax.models.config import Rope
 
 
 class Linear(nn.Module):
@@ -57,22 +54,33 @@ class Linear(nn.Module):
 
 
 class Norm(nn.Module):
-  """RMSNorm or LayerNorm, computed in float32 and returned in x's dtype."""
+  """RMSNorm or LayerNorm, computed in float32 and returned in x's dtype.
 
-  kind: str
+  The leaf is `scale` [D], or `scales` [N, H] for one that is applied to heads and differs between
+  them.
+  """
+
+  kind: str  # "rms" | "layer"
   eps: float
+  bias: bool = False
+  offset: float = 0.0  # y is multiplied by offset + scale
+  by_head: bool = False  # a scale for each head: x is [..., N, H]
+  over: int = 1  # how many of x's last dims are normalised together
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    D = x.shape[-1]
-    vector = lambda v: v.astype(jnp.float32).reshape((1,) * (x.ndim - 1) + (D,))
+    shape = x.shape[-2:] if self.by_head else x.shape[-1:]
+    param = lambda name, init: self.param(name, init, shape).astype(jnp.float32)
+    wide = lambda v: v.reshape((1,) * (x.ndim - v.ndim) + v.shape)
+    mean = lambda v: v.mean(range(-self.over, 0), keepdims=True)
     y = x.astype(jnp.float32)
     if self.kind == "layer":
-      y -= y.mean(-1, keepdims=True)
-    y *= jax.lax.rsqrt(jnp.square(y).mean(-1, keepdims=True) + self.eps)
-    y *= vector(self.param("scale", nn.initializers.ones, (D,)))
-    if self.kind == "layer":
-      y += vector(self.param("bias", nn.initializers.zeros, (D,)))
+      y -= mean(y)
+    y *= jax.lax.rsqrt(mean(jnp.square(y)) + self.eps)
+    one = nn.initializers.constant(1 - self.offset)
+    y *= wide(param("scales" if self.by_head else "scale", one) + self.offset)
+    if self.bias:
+      y += wide(param("bias", nn.initializers.zeros))
     return y.astype(x.dtype)
 
 
@@ -82,38 +90,3 @@ ACTIVATIONS = {
   "gelu": lambda x: nn.gelu(x, approximate=False),
   "gelu_tanh": lambda x: nn.gelu(x, approximate=True),
 }
-
-
-def rope_frequencies(rope: Rope) -> np.ndarray:
-  """float32 [dims / 2]: radians that each pair turns per position."""
-  freq = 1.0 / rope.theta ** (np.arange(0, rope.dims, 2, dtype=np.float64) / rope.dims)
-  if rope.scaling == "linear":
-    freq /= rope.factor
-  elif rope.scaling == "llama3":
-    # Wavelengths longer than low are slowed by `factor`, shorter than high are left, between them
-    # is a ramp.
-    wavelength = 2 * math.pi / freq
-    low, high = rope.low_frequency_factor, rope.high_frequency_factor
-    ramp = np.clip((rope.original_length / wavelength - low) / (high - low), 0, 1)
-    freq = (1 - ramp) * freq / rope.factor + ramp * freq
-  return freq.astype(np.float32)
-
-
-def rope_table(rope: Rope, positions_BT: jax.Array) -> tuple[jax.Array, jax.Array]:
-  """(sin, cos), float32 [B, T, 1, dims / 2], shared by all layers."""
-  freq = jnp.asarray(rope_frequencies(rope)).reshape(1, 1, -1)
-  angle_BTR = positions_BT[..., None].astype(jnp.float32) * freq
-  return jnp.sin(angle_BTR)[:, :, None], jnp.cos(angle_BTR)[:, :, None]
-
-
-def rotate(x_BTNH: jax.Array, table: tuple[jax.Array, jax.Array], rope: Rope) -> jax.Array:
-  """Turns the first `rope.dims` of every head by its position's angles, in float32."""
-  sin, cos = table
-  x, rest = jnp.split(x_BTNH.astype(jnp.float32), [rope.dims], axis=-1)
-  if rope.interleaved:
-    a, b = x[..., 0::2], x[..., 1::2]
-    turned = jnp.stack([a * cos - b * sin, b * cos + a * sin], axis=-1).reshape(x.shape)
-  else:
-    a, b = jnp.split(x, 2, axis=-1)
-    turned = jnp.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
-  return jnp.concatenate([turned, rest], axis=-1).astype(x_BTNH.dtype)

@@ -1,8 +1,8 @@
 """LoRA (Hu et al. 2021) in collections of its own, and PEFT's adapter folders, read and written.
 
 {"lora": {layers/.../a [L, in, r], .../b [L, r, out]}, "lora_scale": {layers/.../scale [L]}};
-`in` and `out` stand for the kernel's own dims, such as [N, H]. With b = 0, as at the start, the
-adapter is the identity.
+`in` and `out` stand for the kernel's own dims, such as [N, H]; experts' have E after L. With b = 0,
+as at the start, the adapter is the identity.
 """
 
 import math
@@ -35,7 +35,8 @@ def init(
 ):
   """A new adapter: `a` uniform in +-1/sqrt(inputs) as in PEFT, `b` zero, scale alpha / rank."""
   positive(rank, "adapter.rank")
-  shapes = {path: (config.L, *t.shape_in, rank) for path, t in targets.items()}
+  ranks = {path: rank * t.sides for path, t in targets.items()}
+  shapes = {path: (*t.lead, *t.shape_in, ranks[path]) for path, t in targets.items()}
   ends = np.cumsum([0, *(math.prod(shape) for shape in shapes.values())])
   draw = jax.random.uniform(
     key, (int(ends[-1]),), minval=-1, maxval=1
@@ -49,8 +50,8 @@ def init(
       )
     a = draw[start:end].reshape(shapes[path]) / inputs**0.5
     named[f"lora/{path}/a"] = a.astype(dtype)
-    named[f"lora/{path}/b"] = jnp.zeros((config.L, rank, *t.shape_out), dtype)
-    named[f"lora_scale/{path}/scale"] = jnp.full((config.L,), alpha / rank, jnp.float32)
+    named[f"lora/{path}/b"] = jnp.zeros((*t.lead, ranks[path], *t.shape_out), dtype)
+    named[f"lora_scale/{path}/scale"] = jnp.full(t.lead[:1], alpha / rank, jnp.float32)
   return tree.unflatten(named)
 
 
@@ -63,9 +64,10 @@ def merge(variables) -> dict[str, Any]:
     path = name.removeprefix("lora/").removesuffix("/a")
     a, b = named[name].astype(jnp.float32), named[f"lora/{path}/b"].astype(jnp.float32)
     kernel = merged[f"params/{path}/kernel"]
-    L, r = b.shape[:2]
-    delta = jnp.einsum("LIr,LrO->LIO", a.reshape(L, -1, r), b.reshape(L, r, -1))
-    scale = named[f"lora_scale/{path}/scale"].reshape((L,) + (1,) * (kernel.ndim - 1))
+    lead = a.shape[: a.ndim + b.ndim - 2 - kernel.ndim]  # layers, and experts
+    n, r = math.prod(lead), a.shape[-1]
+    delta = jnp.einsum("nIr,nrO->nIO", a.reshape(n, -1, r), b.reshape(n, r, -1))
+    scale = named[f"lora_scale/{path}/scale"].reshape((-1,) + (1,) * (kernel.ndim - 1))
     total = kernel.astype(jnp.float32) + scale * delta.reshape(kernel.shape)
     merged[f"params/{path}/kernel"] = total.astype(kernel.dtype)
   return tree.unflatten(merged)

@@ -18,9 +18,13 @@ class MLP(nn.Module):
   def __call__(self, x_BTD: jax.Array, train: bool) -> jax.Array:
     c = self.config
     linear = lambda i, o, name: Linear(
-      (i,), (o,), bias=c.mlp_bias, dtype=self.dtype, dropout=self.dropout, name=name
+      (i,), o, bias=c.mlp_bias, dtype=self.dtype, dropout=self.dropout, name=name
     )
     act = ACTIVATIONS[c.activation]
-    h_BTF = linear(c.D, c.F, "up")(x_BTD, train)
-    h_BTF = act(linear(c.D, c.F, "gate")(x_BTD, train)) * h_BTF if c.gated else act(h_BTF)
-    return linear(c.F, c.D, "down")(constrain(h_BTF, BATCH, None, "tensor"), train)
+    if c.fused_gate_up:
+      gate_up_BTCF = linear(c.D, (2, c.F), "gate_up")(x_BTD, train)
+      h_BTF = act(gate_up_BTCF[..., 0, :]) * gate_up_BTCF[..., 1, :]
+    else:
+      h_BTF = linear(c.D, (c.F,), "up")(x_BTD, train)
+      h_BTF = act(linear(c.D, (c.F,), "gate")(x_BTD, train)) * h_BTF if c.gated else act(h_BTF)
+    return linear(c.F, (c.D,), "down")(constrain(h_BTF, BATCH, None, "tensor"), train)

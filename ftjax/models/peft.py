@@ -12,13 +12,14 @@ from safetensors.numpy import load_file
 
 from ftjax import storage, tree
 from ftjax.config import InputError
+from ftjax.models import peft_parameters
 from ftjax.models import tensors as tensors_io
 from ftjax.models.config import ModelConfig, Weight
-from ftjax.models.targets import linear_layers
+from ftjax.models.peft_parameters import PREFIX, scale
+from ftjax.models.targets import adaptable
 from ftjax.models.tensors import read_json
 
 WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
-PREFIX = "base_model.model."
 
 
 def settings(folder: Path) -> dict[str, Any] | None:
@@ -44,9 +45,12 @@ def read(folder: str | Path, config: ModelConfig, table: list[Weight], dtype=jnp
   except (SafetensorError, OSError) as e:
     raise InputError(f"{folder / WEIGHTS} is not a whole safetensors file: {e}.") from e
   left = {re.sub(r"\.default(?=\.weight$)", "", k): v for k, v in tensors.items()}
-  named = {}
-  for path, t in linear_layers(config, table).items():
-    modules = [t.module.format(l=l) for l in range(config.L)]
+  every = adaptable(config, table)
+  named = peft_parameters.read(every, left, hf, config, folder, dtype)
+  for path, t in every.items():
+    if t.weight.parameter:
+      continue
+    modules = t.modules(config)
     a, b = ([left.pop(f"{PREFIX}{m}.lora_{w}.weight", None) for m in modules] for w in "AB")
     have = [x is not None for x in a + b]
     if not any(have):
@@ -60,10 +64,10 @@ def read(folder: str | Path, config: ModelConfig, table: list[Weight], dtype=jnp
       raise InputError(f"{folder} is for another base: {t.module} here is {outputs} x {inputs}.")
     a, b = _padded(a), _padded([x.T for x in b])
     a = a.swapaxes(1, 2)
-    named[f"lora/{path}/a"] = jnp.asarray(a.reshape(config.L, *t.shape_in, -1), dtype)
-    named[f"lora/{path}/b"] = jnp.asarray(b.reshape(config.L, -1, *t.shape_out), dtype)
-    scales = [_scale(hf, m, r) for m, r in zip(modules, ranks, strict=True)]
-    named[f"lora_scale/{path}/scale"] = jnp.asarray(scales, jnp.float32)
+    named[f"lora/{path}/a"] = jnp.asarray(a.reshape(*t.lead, *t.shape_in, max(ranks)), dtype)
+    named[f"lora/{path}/b"] = jnp.asarray(b.reshape(*t.lead, max(ranks), *t.shape_out), dtype)
+    scales = np.array([scale(hf, m, r) for m, r in zip(modules, ranks, strict=True)], np.float32)
+    named[f"lora_scale/{path}/scale"] = jnp.asarray(scales.reshape(t.lead))
   if left or not named:
     strange = f"has tensors that fit nothing in this base: {sorted(left)[:3]}"
     what = strange if left else "holds no LoRA tensors"
@@ -83,6 +87,7 @@ def _padded(layers: list[np.ndarray]) -> np.ndarray:
 _NEUTRAL = frozenset(
   """auto_mapping base_model_name_or_path revision task_type inference_mode peft_version r
   rank_pattern lora_alpha alpha_pattern use_rslora lora_dropout fan_in_fan_out target_modules
+  target_parameters
   exclude_modules layers_to_transform layers_pattern corda_config eva_config lora_ga_config
   loftq_config megatron_config megatron_core qalora_group_size ensure_weight_tying""".split()
 )
@@ -101,15 +106,6 @@ def _only_plain_lora(hf, folder) -> None:
       )
 
 
-def _scale(hf, module: str, rank: int) -> float:
-  """alpha / rank, or alpha / sqrt(rank) for rank-stabilised LoRA, with PEFT's per-module
-  patterns."""
-  patterns = hf.get("alpha_pattern") or {}
-  usual = hf.get("lora_alpha", 8)  # PEFT's own default
-  alpha = next((v for p, v in patterns.items() if re.fullmatch(rf"(.*\.)?({p})", module)), usual)
-  return alpha / (rank**0.5 if hf.get("use_rslora") else rank)
-
-
 def write(
   folder: str | Path,
   variables,
@@ -121,26 +117,33 @@ def write(
 ) -> None:
   """Writes variables["lora"] as a PEFT adapter folder (float32 or bfloat16, as they are)."""
   named = {n: np.asarray(x) for n, x in tree.flatten(variables).items() if n.startswith("lora")}
-  every = linear_layers(config, table)
+  every = adaptable(config, table)
   mine = {path: t for path, t in every.items() if f"lora/{path}/a" in named}
   others = [t.module for path, t in every.items() if path not in mine]
-  tensors, alphas, ranks = {}, {}, {}
+  parameters = {path: t for path, t in mine.items() if t.weight.parameter}
+  tensors, alphas, ranks = peft_parameters.tensors(parameters, named, config), {}, {}
   for path, t in mine.items():
     a, b = named[f"lora/{path}/a"], named[f"lora/{path}/b"]
-    r = b.shape[1]
-    for l in range(config.L):
-      module = t.module.format(l=l)
-      key = PREFIX + module
-      tensors[key + ".lora_A.weight"] = np.ascontiguousarray(a[l].reshape(-1, r).T)
-      tensors[key + ".lora_B.weight"] = np.ascontiguousarray(b[l].reshape(r, -1).T)
-      alpha = named[f"lora_scale/{path}/scale"][l] * np.float32(r)
+    r = a.shape[-1]
+    scales = named[f"lora_scale/{path}/scale"].reshape(-1)
+    if not t.lead:
+      a, b = a[None], b[None]
+    for l, module in enumerate(t.modules(config)):
+      if not t.weight.parameter:
+        key = PREFIX + module
+        tensors[key + ".lora_A.weight"] = np.ascontiguousarray(a[l].reshape(-1, r).T)
+        tensors[key + ".lora_B.weight"] = np.ascontiguousarray(b[l].reshape(r, -1).T)
+      alpha = scales[l] * np.float32(r)
       ranks[module], alphas[module] = r, int(alpha) if alpha == int(alpha) else float(alpha)
   rank, alpha = _usual(ranks), _usual(alphas)
   adapter = {
     "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": base,
-    "inference_mode": True, "r": rank, "lora_alpha": alpha, "lora_dropout": dropout, "bias": "none",
+    "inference_mode": True, "r": rank, "lora_alpha": alpha, "lora_dropout": 0.0 if parameters else dropout, "bias": "none",
     "fan_in_fan_out": any(t.input_first for t in mine.values()),
-    "target_modules": sorted({_short_name(t.module, others) for t in mine.values()}),
+    "target_modules": sorted({
+      _short_name(t.module, others) for t in mine.values() if not t.weight.parameter
+    }),
+    "target_parameters": sorted(t.weight.parameter.rpartition("}.")[2] for t in parameters.values()),
     "rank_pattern": {m: r for m, r in ranks.items() if r != rank},
     "alpha_pattern": {m: x for m, x in alphas.items() if x != alpha},
   }  # fmt: skip

@@ -1,10 +1,9 @@
 """From a checkpoint's files to the parts of leaves that this process keeps, a piece at a time.
 
 A line of the weight table ties the dims of both sides together by letters, so a part of a leaf is a
-box in the space of letters. It is cut into pieces that are boxes over there as well (no letter in
-the middle of a merged dim is cut) and small enough to stay in the processor's cache; each is read
-and written to its place, turned and converted on the way. So nothing is held beside what is kept,
-and only what is kept is read.
+box of letters. It is cut into pieces that are boxes over there as well and small enough for the
+processor's cache; each is read and written to its place, turned and converted on the way. So
+nothing is held beside what is kept, and only what is kept is read.
 """
 
 import functools
@@ -21,7 +20,7 @@ import numpy as np
 
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.formats.stored import DTYPES, Box, Stored
-from ftjax.models.tensors import groups, places_of
+from ftjax.models.tensors import ALL, dims_of, places_of
 
 PIECE = 4 << 20  # bytes of the file that are read at once
 THREADS = min(8, os.cpu_count() or 1)
@@ -76,7 +75,8 @@ class Reader:
     parts = {box: memory(math.prod(s), dtype).reshape(s) for box, s in shapes.items()}
     layout = _Layout(weight, config)
     pieces = itertools.chain.from_iterable(
-      _pieces(stored[name], index, parts, layout) for name, index in places_of(weight, config)
+      _pieces(stored[name], place, parts, layout)
+      for name, place in places_of(weight, config).items()
     )
     for nbytes in self._pool.map(functools.partial(self._run, layout), pieces):
       self._progress(nbytes)
@@ -84,9 +84,9 @@ class Reader:
 
   def _run(self, layout: "_Layout", piece: "_Piece") -> int:
     """Reads a piece to where it belongs; returns the bytes it has there."""
-    there = layout.box(piece.letters, layout.theirs)
-    tensor = piece.stored.read(there, self._scratch.empty)
-    box, tensor = layout.ours(piece, tensor, self._scratch)
+    tensor = piece.stored.read(layout.theirs(piece.letters), self._scratch.empty)
+    tensor = layout.turned(piece.letters, tensor, self._scratch)
+    box = layout.ours(piece.letters)
     for target in piece.targets:
       both = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(box, target.box, strict=True)]
       if all(a < b for a, b in both):
@@ -108,102 +108,85 @@ class _Scratch(threading.local):
     return self._memory[use][:size].view(dtype).reshape(shape)
 
 
-def _pieces(stored: Stored, index, parts: dict[Box, np.ndarray], layout: "_Layout"):
-  """What is to be read of one tensor."""
+def _pieces(
+  stored: Stored, place: tuple[int | slice, ...], parts: dict[Box, np.ndarray], layout: "_Layout"
+) -> Iterator[_Piece]:
+  """What is to be read of one tensor, which stands at `place` in the leaf."""
   targets = []
   for box, array in parts.items():
-    stack, rest = box[: len(index)], box[len(index) :]
-    if all(start <= i < stop for i, (start, stop) in zip(index, stack, strict=True)):
-      at = tuple(i - start for i, (start, _) in zip(index, stack, strict=True))
-      targets.append(_Target(rest, array[at]))
-  boxes = [t.box for t in targets]
-  hull = tuple(
-    (min(a), max(b)) for a, b in (zip(*dim, strict=True) for dim in zip(*boxes, strict=True))
-  )
-  if boxes and size_of(hull) == sum(
-    map(size_of, boxes)
-  ):  # Together they are one box: read it at once.
-    boxes = [hull]
+    dims = list(zip(place, box, strict=True))
+    if all(i == ALL or start <= i < stop for i, (start, stop) in dims):
+      at = tuple(i if i == ALL else i - start for i, (start, _) in dims)
+      targets.append(_Target(tuple(ends for i, ends in dims if i == ALL), array[at]))
+  if not targets:
+    return
+  boxes = [target.box for target in targets]
+  hull = tuple((min(starts), max(stops)) for starts, stops in map(_ends, zip(*boxes, strict=True)))
+  if size_of(hull) == sum(map(size_of, boxes)):
+    boxes = [hull]  # Together they are one box: read it at once.
   for box in boxes:
-    for letters in layout.letters(box):
-      for piece in layout.cut(letters, stored):
-        yield _Piece(stored, piece, targets)
+    for letters in layout.cut(layout.letters(box), stored):
+      yield _Piece(stored, letters, targets)
+
+
+def _ends(dim: tuple[tuple[int, int], ...]) -> tuple[list[int], list[int]]:
+  return [start for start, _ in dim], [stop for _, stop in dim]
 
 
 class _Layout:
   """The dims of one tensor on both sides, as letters."""
 
   def __init__(self, weight: Weight, config: ModelConfig):
-    theirs, ours = weight.dims.split("->")
-    self.theirs, self._ours = groups(theirs), groups(ours)
+    self._theirs, self._ours = dims_of(weight)
     self._sizes = config.sizes
-    order = list(itertools.chain.from_iterable(self.theirs))
-    self._order = [order.index(letter) for letter in itertools.chain.from_iterable(self._ours)]
 
-  def letters(self, box: Box) -> Iterator[Letters]:
-    """A box of ours as boxes of letters: one, unless it cuts a merged dim in its middle."""
-    dims = [
-      _spans(*ends, [self._sizes[x] for x in g]) for ends, g in zip(box, self._ours, strict=True)
-    ]
-    for spans in itertools.product(*dims):
-      yield {
-        x: ends
-        for g, span in zip(self._ours, spans, strict=True)
-        for x, ends in zip(g, span, strict=True)
-      }
+  def letters(self, box: Box) -> Letters:
+    """A box of ours."""
+    return dict(zip(self._ours, box, strict=True))
 
-  def box(self, letters: Letters, groups_: list[list[str]]) -> Box | None:
-    """Letters as a box of merged dims; None where that is not one box."""
-    found = []
-    for group in groups_:
-      start = last = 0
-      for x in group:
-        start, last = (
-          i * self._sizes[x] + j
-          for i, j in zip((start, last), (letters[x][0], letters[x][1] - 1), strict=True)
-        )
-      if last + 1 - start != math.prod(b - a for a, b in (letters[x] for x in group)):
-        return None
-      found.append((start, last + 1))
-    return tuple(found)
+  def ours(self, letters: Letters) -> Box:
+    """The same the other way."""
+    return tuple(letters[x] for x in self._ours)
+
+  def theirs(self, letters: Letters) -> Box:
+    """Letters as a box over there; there must be one."""
+    return tuple(self._merged(group, letters) for group in self._theirs)
+
+  def _merged(self, group: list[str], letters: Letters) -> tuple[int, int] | None:
+    """Letters of a merged dim as one part of it; None where they are not one."""
+    start = last = 0
+    for x in group:
+      first, stop = letters[x]
+      start, last = start * self._sizes[x] + first, last * self._sizes[x] + stop - 1
+    whole = last + 1 - start == math.prod(stop - first for first, stop in map(letters.get, group))
+    return (start, last + 1) if whole else None
 
   def cut(self, letters: Letters, stored: Stored) -> Iterator[Letters]:
-    """Pieces of at most PIECE bytes that are boxes on both sides, in the order of the file."""
-    sizes = {x: b - a for x, (a, b) in letters.items()}
-    order = [x for d in stored.order for x in self.theirs[d]]
-    torn = [g for g in self.theirs + self._ours if self.box(letters, [g]) is None]
+    """Pieces of at most PIECE bytes that are boxes over there, in the order of the file."""
+    sizes = {x: stop - start for x, (start, stop) in letters.items()}
+    torn = {x for group in self._theirs if not self._merged(group, letters) for x in group}
     total, room = math.prod(sizes.values()), PIECE // DTYPES[stored.dtype].itemsize
     if not torn and total <= room:
       yield letters
       return
-    split = next(x for x in order if sizes[x] > 1 and (not torn or any(x in g for g in torn)))
+    order = [x for d in stored.order for x in self._theirs[d]]
+    split = next(x for x in order if sizes[x] > 1 and (not torn or x in torn))
     step = 1 if torn else max(1, room // (total // sizes[split]))
     start, stop = letters[split]
     for at in range(start, stop, step):
       yield from self.cut(letters | {split: (at, min(stop, at + step))}, stored)
 
-  def ours(self, piece: _Piece, tensor: np.ndarray, scratch: _Scratch) -> tuple[Box, np.ndarray]:
-    """(the box that a piece is in our layout, its numbers in that layout)."""
-    sizes = [b - a for a, b in (piece.letters[x] for g in self.theirs for x in g)]
-    box = self.box(piece.letters, self._ours)
-    turned = tensor.reshape(sizes).transpose(self._order)
-    if turned.strides[-1:] != (turned.itemsize,) and turned.ndim > 1:
+  def turned(self, letters: Letters, tensor: np.ndarray, scratch: _Scratch) -> np.ndarray:
+    """A piece from the file in our layout."""
+    order = list(itertools.chain.from_iterable(self._theirs))
+    sizes = [stop - start for start, stop in map(letters.get, order)]
+    turn = lambda x: x.reshape(sizes).transpose([order.index(letter) for letter in self._ours])
+    found = turn(tensor)
+    if found.ndim > 1 and found.strides[-1] != found.itemsize:
       # Rows whose distance is a power of two fall into the same few lines of the cache, and a turned
       # copy goes down the rows: three times as slow as from rows that are a line apart.
-      turned = _apart(tensor, scratch).reshape(sizes).transpose(self._order)
-    return box, turned.reshape([b - a for a, b in box])
-
-
-def _spans(start: int, stop: int, sizes: list[int]) -> Iterator[list[tuple[int, int]]]:
-  """The boxes of a dim merged from `sizes` that together are start:stop of it."""
-  inner = math.prod(sizes[1:])
-  if start % inner == stop % inner == 0:
-    yield [(start // inner, stop // inner), *((0, size) for size in sizes[1:])]
-    return
-  for i in range(start // inner, -(-stop // inner)):
-    rest = max(0, start - i * inner), min(inner, stop - i * inner)
-    for span in _spans(*rest, sizes[1:]):
-      yield [(i, i + 1), *span]
+      found = turn(_apart(tensor, scratch))
+    return found
 
 
 def _slices(box, within: Box) -> tuple[slice, ...]:

@@ -12,6 +12,7 @@ class Target:
   """One kernel that can take an adapter."""
 
   weight: Weight
+  lead: tuple[int, ...]  # the dims that come first here: layers, and experts
   shape_in: tuple[int, ...]
   shape_out: tuple[int, ...]
   input_first: (
@@ -25,26 +26,52 @@ class Target:
 
   @property
   def module(self) -> str:
-    """The checkpoint's module, with {l} for the layer."""
-    return self.weight.hf_name.removesuffix(".weight")
+    """The checkpoint's module (or transformers' parameter), with {l} for the layer."""
+    return (self.weight.parameter or self.weight.hf_name).removesuffix(".weight")
+
+  def modules(self, config: ModelConfig) -> list[str]:
+    """The checkpoint's modules (or transformers' parameters), one a layer where it is stacked."""
+    name = self.weight.parameter or self.module
+    return [name.format(l=l) for l in range(config.L)] if self.weight.stacked else [name]
+
+  @property
+  def sides(self) -> int:
+    """How many of the checkpoint's linear layers lie side by side in it, each with a rank of its
+    own."""
+    return self.weight.hf_name.count(",") + 1
 
 
 def linear_layers(config: ModelConfig, table: list[Weight]) -> dict[str, Target]:
-  """{our path: target} of every linear layer in the blocks: what PEFT calls all-linear."""
+  """{our path: target} of every linear layer but the head: what PEFT calls all-linear.
+
+  Experts and their router are among them where the checkpoint has each expert as a linear layer,
+  though transformers has them as parameters; where it has all experts in one tensor they are not.
+  """
+  apart = any("{e}" in w.hf_name for w in table)
+  every = adaptable(config, table)
+  return {path: t for path, t in every.items() if apart or not t.weight.parameter}
+
+
+def adaptable(config: ModelConfig, table: list[Weight]) -> dict[str, Target]:
+  """{our path: target} of every kernel but the head's."""
   found = {}
   for weight in table:
-    if weight.stacked and weight.path.endswith("/kernel"):
+    if weight.path.endswith("/kernel") and weight.path != "head/kernel":
       theirs, ours = weight.dims.split("->")
       groups = [
         re.findall(r"\w", many or one) for many, one in re.findall(r"\(([^)]*)\)|(\w)", theirs)
       ]
       ours = ours.split()
+      lead = list(weight.lead)
+      if ours[0] == "E" and groups[0] == ["E"]:  # All experts in one tensor.
+        lead, ours, groups = lead + ours[:1], ours[1:], groups[1:]
       dims_in = next(
         group for group in groups if ours[0] in group
       )  # kernels here have their input first
-      shape = [config.sizes[d] for d in ours]
+      shapes = [tuple(config.sizes[d] for d in dims) for dims in (lead, ours)]
       n = len(dims_in)
-      target = Target(weight, tuple(shape[:n]), tuple(shape[n:]), input_first=dims_in is groups[0])
+      first = dims_in is groups[0] and not weight.parameter
+      target = Target(weight, shapes[0], shapes[1][:n], shapes[1][n:], input_first=first)
       found[target.path] = target
   return found
 
@@ -56,9 +83,9 @@ def choose(config: ModelConfig, table: list[Weight], targets: str) -> dict[str, 
   A name is the end of the checkpoint's module name ("q_proj") or of ours ("attention/query"); a
   pattern is a regex for the whole of either. Every item must match something.
   """
-  every = linear_layers(config, table)
   if targets == "all-linear":
-    return every
+    return linear_layers(config, table)
+  every = adaptable(config, table)
   chosen = {}
   for item in filter(None, (t.strip() for t in targets.split(","))):
     hits = {path: t for path, t in every.items() if _names(item, path) or _names(item, t.module)}

@@ -1,5 +1,6 @@
 """The checkpoint's tensors and our leaves: names, shapes and layouts on both sides."""
 
+import itertools
 import json
 import math
 import re
@@ -16,55 +17,82 @@ from ftjax.models.config import ModelConfig, Weight
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 JSON_LIMIT = 1 << 26  # bytes; the index of a model of 100,000 tensors has a fifth of it
+ALL = slice(None)
+
+
+def places_of(weight: Weight, config: ModelConfig) -> dict[str, tuple[int | slice, ...]]:
+  """{the checkpoint's name: its index in the leaf} of one line of the table, in a steady order."""
+  fields = re.findall(r"\{(.*?)\}", weight.hf_name)
+  dims = [_spread(weight) if "," in field else field.upper() for field in fields]
+  choices = [
+    field.split(",") if "," in field else range(config.sizes[dim])
+    for field, dim in zip(fields, dims, strict=True)
+  ]
+  template = re.sub(r"\{.*?\}", "{}", weight.hf_name)
+  places = {}
+  for chosen in itertools.product(*map(enumerate, choices)):
+    at = {dim: i for dim, (i, _) in zip(dims, chosen, strict=True)}
+    name = template.format(*(word for _, word in chosen))
+    places[name] = tuple(at.get(dim, ALL) for dim in _leaf_dims(weight))
+  return places
 
 
 def names_of(weight: Weight, config: ModelConfig) -> list[str]:
-  """The checkpoint's names of one line of the table: one a layer where it is stacked."""
-  return (
-    [weight.hf_name.format(l=l) for l in range(config.L)] if weight.stacked else [weight.hf_name]
-  )
+  """The checkpoint's names of one line of the table."""
+  return list(places_of(weight, config))
 
 
 def our_shape(weight: Weight, config: ModelConfig) -> tuple[int, ...]:
-  """The shape of a leaf here, layers first where stacked."""
-  return ((config.L,) if weight.stacked else ()) + _shape(weight.dims.split("->")[1], config)
+  """The shape of a leaf here, layers and experts first where the name has them."""
+  return tuple(config.sizes[d] for d in _leaf_dims(weight))
 
 
 def hf_shape(weight: Weight, config: ModelConfig) -> tuple[int, ...]:
   """The shape that the checkpoint's tensor must have."""
-  return _shape(weight.dims.split("->")[0], config)
+  theirs, _ = dims_of(weight)
+  return tuple(math.prod(config.sizes[d] for d in group) for group in theirs)
 
 
-def _shape(side: str, config: ModelConfig) -> tuple[int, ...]:
-  return tuple(math.prod(config.sizes[d] for d in group) for group in groups(side))
-
-
-def places_of(weight: Weight, config: ModelConfig) -> list[tuple[str, tuple[int, ...]]]:
-  """(the checkpoint's name, the index in our leaf) of each tensor of one line of the table: the
-  index is () for a leaf that is not stacked."""
-  shape, names = our_shape(weight, config), names_of(weight, config)
-  stacked = shape[: len(shape) - len(groups(weight.dims.split("->")[1]))]
-  return list(zip(names, np.ndindex(*stacked), strict=True))
-
-
-def groups(side: str) -> list[list[str]]:
-  """[["N", "H"], ["D"]] from "(N H) D": the letters of each dim of one side of a pattern."""
-  return [(many or one).split() for many, one in re.findall(r"\(([^)]*)\)|(\w+)", side)]
+def dims_of(weight: Weight) -> tuple[list[list[str]], list[str]]:
+  """([["N", "H"], ["D"]], ["D", "N", "H"]) of "(N H) D -> D N H": the dims of one tensor, over there
+  the letters that each is merged from, here one letter each."""
+  theirs, ours = _pattern(weight)
+  merged = re.findall(r"\(([^)]*)\)|(\w)", theirs)
+  return [(many or one).split() for many, one in merged], ours.split()
 
 
 def to_ours(tensor: np.ndarray, weight: Weight, config: ModelConfig) -> np.ndarray:
-  """One layer's tensor in our layout."""
-  return einops.rearrange(tensor, weight.dims, **_sizes(weight, config))
+  """One of the checkpoint's tensors in our layout: what belongs at its place in the leaf."""
+  theirs, ours = _pattern(weight)
+  return einops.rearrange(tensor, f"{theirs} -> {ours}", **_sizes(weight, config))
 
 
-def to_theirs(leaf: np.ndarray, weight: Weight, config: ModelConfig) -> np.ndarray:
-  """One layer of a leaf in the checkpoint's layout."""
+def to_theirs(part: np.ndarray, weight: Weight, config: ModelConfig) -> np.ndarray:
+  """One place of a leaf in the checkpoint's layout."""
+  theirs, ours = _pattern(weight)
+  return einops.rearrange(part, f"{ours} -> {theirs}", **_sizes(weight, config))
+
+
+def _pattern(weight: Weight) -> tuple[str, str]:
+  """The two sides of `dims`, of one tensor: without the dim that the name's choice runs over."""
   theirs, ours = weight.dims.split("->")
-  return einops.rearrange(leaf, f"{ours} -> {theirs}", **_sizes(weight, config))
+  return theirs, ours.replace(_spread(weight), "") if _spread(weight) else ours
+
+
+def _spread(weight: Weight) -> str:
+  """The dim that a choice in the name runs over, or ""."""
+  theirs, ours = weight.dims.split("->")
+  return "".join(d for d in ours.split() if d not in theirs)
+
+
+def _leaf_dims(weight: Weight) -> list[str]:
+  """The dims of a leaf: those that come first, then the right side of the pattern."""
+  return [*weight.lead, *weight.dims.split("->")[1].split()]
 
 
 def _sizes(weight: Weight, config: ModelConfig) -> dict[str, int]:
-  return {d: size for d, size in config.sizes.items() if d in weight.dims}
+  dims = _pattern(weight)[0]
+  return {d: size for d, size in config.sizes.items() if d in dims}
 
 
 def read_json(path: Path) -> dict[str, Any]:

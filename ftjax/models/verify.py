@@ -40,6 +40,6 @@ def _logits(config: ModelConfig, variables, rows: int = 4, length: int = 64) -> 
   @jax.jit
   def run(variables):
     hidden, _ = model.apply(variables, tokens, positions, np.ones_like(tokens))
-    return decoder.logits(hidden, *decoder.head(variables, config), config.tied)
+    return decoder.logits(hidden, decoder.head(variables, config))
 
   return np.asarray(run(variables))

@@ -35,14 +35,20 @@ def make_mesh(data: int = -1, fsdp: int = 1, tensor: int = 1, devices=None) -> M
   )
 
 
+def ambient() -> jax.sharding.AbstractMesh | None:
+  """The mesh of `jax.set_mesh` inside jit; None outside one, and under pmap."""
+  mesh = jax.sharding.get_abstract_mesh()
+  return None if mesh.empty or mesh.axis_names != AXES else mesh
+
+
 def constrain(x: jax.Array, *axes) -> jax.Array:
   """Shards an activation inside jit: one mesh axis (or a tuple, or None) per dimension of x.
 
   Does nothing outside a mesh (`jax.set_mesh`), under pmap, and for axes that do not divide their
   dimension.
   """
-  mesh = jax.sharding.get_abstract_mesh()
-  if mesh.empty or mesh.axis_names != AXES:
+  mesh = ambient()
+  if mesh is None:
     return x
   return jax.lax.with_sharding_constraint(x, fit(P(*axes), x.shape, mesh))
 

@@ -110,10 +110,10 @@ def random_batch(vocab: int, batch: int, length: int) -> Batch:
 def model_flops(config, batch: int, length: int, mode: str) -> float:
   """FLOPs of one step that the mathematics needs: 6 a parameter and token (4 where the base is
   frozen, whose gradients are not formed), and causal attention at half of its square."""
-  matrices = config.L * (
-    config.D * config.H * (2 * config.N + 2 * config.K)
-    + config.D * config.F * (3 if config.gated else 2)
-  )
+  e = config.experts
+  mlp = config.D * config.F * (3 if config.gated else 2)
+  mlp = mlp * e.per_token + config.D * e.count if e else mlp
+  matrices = config.L * (config.D * config.H * (2 * config.N + 2 * config.K) + mlp)
   per_token = matrices + config.D * config.V
   passes = 3 if mode == "full" else 2
   attention = (

@@ -1,20 +1,13 @@
 """Cross-entropy of the next token, over chunks of tokens, with the vocabulary's logits never whole
 in memory."""
 
-from typing import NamedTuple
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 
+from ftjax.models.head import Head, logits, times_slope
 from ftjax.parallel.mesh import BATCH, constrain
-
-
-class Head(NamedTuple):
-  """The output matrix: kernel [V, D] where `tied` to the token table, else [D, V]; bias [V] or
-  None."""
-
-  kernel: jax.Array
-  bias: jax.Array | None
 
 
 def next_token_loss(
@@ -23,7 +16,6 @@ def next_token_loss(
   targets_BT: jax.Array,
   weights_BT: jax.Array,
   *,
-  tied: bool,
   chunk: int = 512,
 ) -> tuple[jax.Array, jax.Array]:
   """(sum of weighted cross-entropies in nats, float32 []; the same sum of each row, float32 [B],
@@ -34,14 +26,10 @@ def next_token_loss(
   is computed twice. The gradient of the head is computed only where somebody differentiates it.
   Each chunk holds about `chunk` tokens.
   """
-  if (
-    tied != (head.kernel.shape[1] == hidden_BTD.shape[-1])
-    and head.kernel.shape[0] != head.kernel.shape[1]
-  ):
-    raise ValueError(f"tied={tied} does not go with a head of shape {head.kernel.shape}")
-  return _loss(
-    tied, _chunk_length(hidden_BTD.shape, chunk), hidden_BTD, head, targets_BT, weights_BT
-  )
+  if head.kernel.shape[1 if head.tied else 0] != hidden_BTD.shape[-1]:
+    raise ValueError(f"tied={head.tied} does not go with a head of shape {head.kernel.shape}")
+  length = _chunk_length(hidden_BTD.shape, chunk)
+  return _loss(length, hidden_BTD, head, targets_BT, weights_BT)
 
 
 def _chunk_length(shape, chunk: int) -> int:
@@ -66,26 +54,22 @@ def _join(x, T: int):
   return x.reshape(x.shape[0], -1, *x.shape[3:])[:, :T]
 
 
-def _scores(tied, h_BCD, kernel, bias, targets_BC, weights_BC):
-  """One chunk's logits' exponentials, their sums and the weighted losses, all float32."""
-  axes = ((2,), (1 if tied else 0,)), ((), ())
-  kernel = kernel.astype(h_BCD.dtype)
-  s_BCV = jax.lax.dot_general(h_BCD, kernel, axes, preferred_element_type=jnp.float32)
-  s_BCV = constrain(s_BCV, BATCH, None, "tensor")
-  if bias is not None:
-    s_BCV += bias.astype(jnp.float32)[None, None]
+def _scores(h_BCD, head, targets_BC, weights_BC):
+  """One chunk's logits, their exponentials and the sums of these, and the weighted losses, all
+  float32."""
+  s_BCV = constrain(logits(h_BCD, head), BATCH, None, "tensor")
   target_BC = jnp.take_along_axis(s_BCV, targets_BC[..., None], axis=-1)[..., 0]
   top_BC = jax.lax.stop_gradient(s_BCV.max(-1))
   e_BCV = jnp.exp(s_BCV - top_BC[..., None])
   z_BC = e_BCV.sum(-1)
   # A weight of 0 silences a token even where its loss is not finite (padding after an overflow).
   nll_BC = jnp.where(weights_BC > 0, (jnp.log(z_BC) + top_BC - target_BC) * weights_BC, 0.0)
-  return e_BCV, z_BC, nll_BC
+  return s_BCV, e_BCV, z_BC, nll_BC
 
 
-def _primal(tied, length, hidden_BTD, head, targets_BT, weights_BT):
+def _primal(length, hidden_BTD, head, targets_BT, weights_BT):
   def one(rows_B, xs):
-    _, _, nll_BC = _scores(tied, xs[0], head.kernel, head.bias, *xs[1:])
+    *_, nll_BC = _scores(xs[0], head, *xs[1:])
     return rows_B + nll_BC.sum(-1), None
 
   xs = tuple(_split(x, length) for x in (hidden_BTD, targets_BT, weights_BT))
@@ -93,53 +77,52 @@ def _primal(tied, length, hidden_BTD, head, targets_BT, weights_BT):
   return rows_B.sum(), rows_B
 
 
-_loss = jax.custom_vjp(_primal, nondiff_argnums=(0, 1))
+_loss = jax.custom_vjp(_primal, nondiff_argnums=(0,))
 
 
-def _forward(tied, length, hidden_BTD, head, targets_BT, weights_BT):
-  kernel, bias = head.kernel.value, head.bias.value if head.bias is not None else None
+def _forward(length, hidden_BTD, head, targets_BT, weights_BT):
   train_kernel, train_bias = head.kernel.perturbed, head.bias is not None and head.bias.perturbed
+  bias = head.bias.value if head.bias is not None else None
+  head = replace(head, kernel=head.kernel.value, bias=bias)
   hidden_BTD, targets_BT, weights_BT = hidden_BTD.value, targets_BT.value, weights_BT.value
 
   def one(carry, xs):
     d_kernel, d_bias, rows_B = carry
     h_BCD, targets_BC, weights_BC = xs
-    e_BCV, z_BC, nll_BC = _scores(tied, h_BCD, kernel, bias, targets_BC, weights_BC)
+    s_BCV, e_BCV, z_BC, nll_BC = _scores(h_BCD, head, targets_BC, weights_BC)
     is_target = jax.lax.broadcasted_iota(jnp.int32, e_BCV.shape, 2) == targets_BC[..., None]
     d_BCV = e_BCV * (weights_BC / z_BC)[..., None] - jnp.where(
       is_target, weights_BC[..., None], 0.0
     )
+    d_BCV = times_slope(d_BCV, s_BCV, head)
     if train_bias:
       d_bias += d_BCV.sum((0, 1))
     d_BCV = d_BCV.astype(h_BCD.dtype)
     if train_kernel:
-      left, right = (d_BCV, h_BCD) if tied else (h_BCD, d_BCV)
+      left, right = (d_BCV, h_BCD) if head.tied else (h_BCD, d_BCV)
       contract = (((0, 1), (0, 1)), ((), ()))
       d_kernel += jax.lax.dot_general(left, right, contract, preferred_element_type=jnp.float32)
-    axes = ((2,), (0 if tied else 1,)), ((), ())
-    d_h_BCD = jax.lax.dot_general(d_BCV, kernel.astype(h_BCD.dtype), axes)
+    axes = ((2,), (0 if head.tied else 1,)), ((), ())
+    d_h_BCD = jax.lax.dot_general(d_BCV, head.kernel.astype(h_BCD.dtype), axes)
     return (d_kernel, d_bias, rows_B + nll_BC.sum(-1)), d_h_BCD
 
   start = (
-    jnp.zeros(kernel.shape, jnp.float32) if train_kernel else None,
+    jnp.zeros(head.kernel.shape, jnp.float32) if train_kernel else None,
     jnp.zeros(bias.shape, jnp.float32) if train_bias else None,
     jnp.zeros(hidden_BTD.shape[0], jnp.float32),
   )
   xs = tuple(_split(x, length) for x in (hidden_BTD, targets_BT, weights_BT))
   (d_kernel, d_bias, rows_B), d_hidden = jax.lax.scan(one, start, xs)
-  dtypes = (
-    kernel[:0],
-    None if bias is None else bias[:0],
-  )  # residuals must be arrays; these carry only dtypes
-  return (rows_B.sum(), rows_B), (_join(d_hidden, hidden_BTD.shape[1]), d_kernel, d_bias, dtypes)
+  like = jax.tree.map(lambda x: x[:0], head)  # residuals must be arrays: these carry only dtypes
+  return (rows_B.sum(), rows_B), (_join(d_hidden, hidden_BTD.shape[1]), d_kernel, d_bias, like)
 
 
-def _backward(tied, length, saved, cotangents):
-  del tied, length
-  d_hidden_BTD, d_kernel, d_bias, (kernel, bias) = saved
+def _backward(length, saved, cotangents):
+  del length
+  d_hidden_BTD, d_kernel, d_bias, like = saved
   g = cotangents[0]  # of the sum; the rows carry no gradient
   scale = lambda d, like: None if d is None else (d * g).astype(like.dtype)
-  head = Head(scale(d_kernel, kernel), scale(d_bias, bias))
+  head = replace(like, kernel=scale(d_kernel, like.kernel), bias=scale(d_bias, like.bias))
   return scale(d_hidden_BTD, d_hidden_BTD), head, None, None
 
 

@@ -12,7 +12,7 @@ from ftjax.batch import Batch
 from ftjax.models.decoder import Decoder, head
 from ftjax.parallel.mesh import replicated
 from ftjax.parallel.pjit import pjit
-from ftjax.train.loss import Head, next_token_loss
+from ftjax.train.loss import next_token_loss
 from ftjax.train.state import TrainState, Variables
 
 LossFn = Callable[[Variables, Batch, jax.Array], tuple[jax.Array, jax.Array]]
@@ -32,14 +32,13 @@ class Sums(NamedTuple):
 
 def make_loss(decoder: Decoder, chunk: int = 512) -> LossFn:
   """loss(variables, batch [B, T], key) -> (summed loss, the loss of each row)."""
-  tied = decoder.config.tied
 
   def loss(variables: Variables, batch: Batch, key: jax.Array):
     hidden_BTD, _ = decoder.apply(
       variables, batch.tokens, batch.positions, batch.segments, train=True, rngs={"dropout": key}
     )
-    w = Head(*head(variables, decoder.config))
-    return next_token_loss(hidden_BTD, w, batch.targets, batch.weights, tied=tied, chunk=chunk)
+    w = head(variables, decoder.config)
+    return next_token_loss(hidden_BTD, w, batch.targets, batch.weights, chunk=chunk)
 
   return loss
 

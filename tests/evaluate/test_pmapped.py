@@ -11,7 +11,8 @@ from ftjax.evaluate import pmapped
 from ftjax.evaluate.metrics import perplexity
 from ftjax.evaluate.pmapped import make_evaluator
 from ftjax.models import decoder
-from ftjax.models.config import ModelConfig, Rope
+from ftjax.models.config import ModelConfig
+from ftjax.models.rope import Rope
 from ftjax.parallel import rules
 from ftjax.parallel.mesh import make_mesh
 
@@ -47,9 +48,7 @@ def rows():
 def expected(variables, rows):
   model = decoder.Decoder(CONFIG)
   hidden, _ = model.apply(variables, rows.tokens, rows.positions, rows.segments)
-  logits = np.asarray(
-    decoder.logits(hidden, *decoder.head(variables, CONFIG), CONFIG.tied), np.float64
-  )
+  logits = np.asarray(decoder.logits(hidden, decoder.head(variables, CONFIG)), np.float64)
   target = np.take_along_axis(logits, rows.targets[..., None], -1)[..., 0]
   nll = np.log(np.exp(logits).sum(-1)) - target
   weights = rows.weights.astype(np.float64)
@@ -98,8 +97,7 @@ def test_chunks_change_nothing_and_no_logits_of_the_whole_batch_exist(
   batch = next(_batches(rows, 8))
 
   def update(hidden):
-    kernel, bias = decoder.head(variables, CONFIG)
-    return perplexity.update(batch, pmapped.Hidden(hidden, kernel, bias, CONFIG.tied))
+    return perplexity.update(batch, pmapped.Hidden(hidden, decoder.head(variables, CONFIG)))
 
   lines = str(jax.make_jaxpr(update)(jnp.zeros((8, T, CONFIG.D))))
   assert f"[8,5,{CONFIG.V}]" in lines and f"[8,{T},{CONFIG.V}]" not in lines

@@ -72,7 +72,7 @@ def test_cached_is_uncached(folders, llama):
   row = jnp.asarray([PROMPTS[0] + list(new)])
   positions = jnp.arange(row.shape[1])[None]
   hidden, _ = decoder.Decoder(config).apply(variables, row, positions, jnp.ones_like(row))
-  logits = decoder.logits(hidden, *decoder.head(variables, config), config.tied)
+  logits = decoder.logits(hidden, decoder.head(variables, config))
   assert tuple(logits[0, 4:-1].argmax(-1).tolist()) == new
 
 

@@ -1,7 +1,8 @@
 import pytest
 
-from tests.models.reference import VARIANTS, quiet
-from tests.tiny import tiny_checkpoint
+from tests.families import VARIANTS
+from tests.models.reference import quiet
+from tests.tiny import write_checkpoint
 
 
 @pytest.fixture(scope="session")
@@ -11,9 +12,9 @@ def variant(tmp_path_factory):
 
   def make(name: str):
     if name not in made:
-      kind, overrides = VARIANTS[name]
+      kind, fields, *_ = VARIANTS[name]
       with quiet():
-        made[name] = tiny_checkpoint(kind, tmp_path_factory.mktemp("variant") / kind, **overrides)
+        made[name] = write_checkpoint(kind, fields, tmp_path_factory.mktemp("variant") / kind)
     return made[name]
 
   return make

@@ -1,6 +1,8 @@
-"""Tiny checkpoints of every variant that the families have, run here and in transformers."""
+"""Tiny checkpoints run here and in transformers, with and without PEFT, and what was written
+compared to the bit."""
 
 import contextlib
+import copy
 import functools
 from pathlib import Path
 from typing import NamedTuple
@@ -8,31 +10,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import safetensors.numpy
 
 from ftjax.models import decoder, hf
-
-_LLAMA3 = dict(
-  rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
-  original_max_position_embeddings=32, rope_theta=500_000.0,
-)  # fmt: skip
-VARIANTS: dict[str, tuple[str, dict]] = {
-  "llama": ("llama", {}),
-  "llama, one head each": ("llama", dict(num_key_value_heads=4)),
-  "llama, one key head": ("llama", dict(num_key_value_heads=1, num_hidden_layers=3)),
-  "llama, tied": ("llama", dict(tie_word_embeddings=True)),
-  "llama, wide heads": ("llama", dict(head_dim=14)),
-  "llama, biases": ("llama", dict(attention_bias=True, mlp_bias=True, hidden_act="gelu")),
-  "llama, theta": ("llama", dict(rope_parameters=dict(rope_type="default", rope_theta=700.0))),
-  "llama, linear": (
-    "llama",
-    dict(rope_parameters=dict(rope_type="linear", factor=4.0, rope_theta=10_000.0)),
-  ),
-  "llama, llama3": ("llama", dict(rope_parameters=_LLAMA3)),
-  "gpt2": ("gpt2", {}),
-  "gpt2, untied, inner": ("gpt2", dict(tie_word_embeddings=False, n_inner=42)),
-  "gptj": ("gptj", {}),
-  "gptj, inner": ("gptj", dict(n_inner=42, rotary_dim=2, activation_function="relu")),
-}
+from tests.tiny import torch_model
 
 
 class Rows(NamedTuple):
@@ -60,11 +41,15 @@ def rows(layout=((53,), (29,), (19, 23)), length: int = 53, vocabulary: int = 97
   return out
 
 
-@functools.partial(jax.jit, static_argnames=("model",))
+# Half the time to compile, and none of these models runs long.
+FAST = {"xla_backend_optimization_level": 0}
+
+
+@functools.partial(jax.jit, static_argnames=("model",), compiler_options=FAST)
 def logits(model: decoder.Decoder, variables, tokens, positions, segments):
   """float32 [B, T, V]."""
   hidden, _ = model.apply(variables, tokens, positions, segments)
-  return decoder.logits(hidden, *decoder.head(variables, model.config), model.config.tied)
+  return decoder.logits(hidden, decoder.head(variables, model.config))
 
 
 def ours(folder: Path, batch: Rows, variables=None) -> np.ndarray:
@@ -75,18 +60,60 @@ def ours(folder: Path, batch: Rows, variables=None) -> np.ndarray:
 
 
 def theirs(model, batch: Rows) -> list[np.ndarray]:
-  """The logits [T, V] of a torch model for every document, each run alone."""
+  """The logits [T, V] of a torch model for every document, each run alone.
+
+  And each by a copy: a model with dynamic rope remembers the longest document that it has seen.
+  """
   import torch
 
   with torch.no_grad():
     ids = [torch.tensor(batch.tokens[row : row + 1, a:b]).long() for row, a, b in batch.documents]
-    return [model(x).logits[0].float().numpy() for x in ids]
+    return [copy.deepcopy(model)(x).logits[0].float().numpy() for x in ids]
 
 
 def difference(ours: np.ndarray, theirs: list[np.ndarray], batch: Rows) -> float:
   """The largest difference over all documents."""
   pairs = zip(batch.documents, theirs, strict=True)
   return max(float(np.abs(ours[row, a:b] - y).max()) for (row, a, b), y in pairs)
+
+
+def by_peft(base, folder, batch: Rows, seed: int = 0, **settings):
+  """Writes a PEFT adapter whose A and B are random; returns its logits."""
+  import peft
+  import torch
+
+  torch.manual_seed(seed)
+  with quiet():
+    config = peft.LoraConfig(task_type="CAUSAL_LM", **settings)
+    model = peft.get_peft_model(torch_model(base), config).eval()
+  for name, parameter in model.named_parameters():
+    if "lora_" in name:
+      torch.nn.init.normal_(parameter, std=0.1)
+  model.save_pretrained(folder)
+  return theirs(model, batch)
+
+
+def in_peft(base, folder):
+  """The adapter as peft loads it; a key too many or too few is a warning there, an error here."""
+  import peft
+
+  with quiet():
+    return peft.PeftModel.from_pretrained(torch_model(base), folder).eval()
+
+
+def tensors_of(folder) -> dict:
+  """Every tensor in every safetensors file of a folder."""
+  files = sorted(folder.glob("*.safetensors"))
+  return {k: v for f in files for k, v in safetensors.numpy.load_file(f).items()}
+
+
+def assert_same_bits(x: dict, y: dict):
+  """The same names, dtypes, shapes and bits."""
+  assert x.keys() == y.keys()
+  for name in x:
+    assert x[name].dtype == y[name].dtype, name
+    assert x[name].shape == y[name].shape, name
+    assert x[name].tobytes() == y[name].tobytes(), name
 
 
 @contextlib.contextmanager

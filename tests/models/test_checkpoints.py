@@ -12,7 +12,7 @@ import safetensors.numpy
 from ftjax.config import InputError
 from ftjax.models import hf
 from ftjax.models.tensors import INDEX, SINGLE
-from tests.models.folders import tensors_of
+from tests.models.reference import tensors_of
 
 
 @pytest.fixture
@@ -49,14 +49,14 @@ def test_tensors_that_do_not_fit(copy, message):
 
 
 CONFIGS = {
-  "model_type='llamma' is not supported. Supported: gpt2, gptj, llama.* Did you mean 'llama'": dict(
+  "model_type='llamma' is not supported. Supported: .*gpt2, .*gptj, .*llama.* Did you mean 'llama'": dict(
     model_type="llamma"
   ),
   "no model_type": dict(model_type=None),
   "no 'hidden_size'": dict(hidden_size=None),
   "does not understand for model_type='llama': window=4": dict(window=4),
-  "rope scaling 'yarn'; ftjax has default, linear and llama3": dict(
-    rope_parameters=dict(rope_type="yarn", factor=2.0)
+  "rope scaling 'warp'; ftjax has default, linear, dynamic, llama3, yarn, longrope": dict(
+    rope_parameters=dict(rope_type="warp", factor=2.0)
   ),
   "of type 'linear' and have no 'factor'": dict(rope_parameters=dict(rope_type="linear")),
   "rope parameters have fields .* {'attention_factor': 2.0}": dict(
@@ -64,6 +64,34 @@ CONFIGS = {
   ),
   "asks for the activation 'silo'.* Did you mean 'silu'": dict(hidden_act="silo"),
   "of the wrong shape: .*lm_head.weight": dict(vocab_size=98),
+  "model_type='gemma3' is not supported. It reads images .* docs/models.md": dict(
+    model_type="gemma3"
+  ),
+  "a rope over 7 dims of a head": dict(head_dim=7),
+  "rope parameters have fields .* {'partial_rotary_factor': 0.5}": dict(
+    rope_parameters=dict(rope_type="default", partial_rotary_factor=0.5)
+  ),
+  "of type 'longrope' and have no 'long_factor'": dict(
+    rope_parameters=dict(rope_type="longrope", factor=2.0, short_factor=[1.0] * 4)
+  ),
+  "short_factor and long_factor have 3 and 4 numbers; the rope has 4 pairs": dict(
+    rope_parameters=dict(
+      rope_type="longrope", factor=2.0, short_factor=[1.0] * 3, long_factor=[1.0] * 4
+    )
+  ),
+  "does not understand for model_type='mistral': layer_types=": dict(
+    model_type="mistral", layer_types=["full_attention", "sliding_attention"]
+  ),
+  "layer_types has 'chunked_attention'; ftjax knows sliding_attention, full_attention": dict(
+    model_type="qwen2", layer_types=["full_attention", "chunked_attention"]
+  ),
+  "layer_types names 1 layers of 2": dict(model_type="qwen2", layer_types=["full_attention"]),
+  "layer_types has sliding_attention, and no sliding_window is set": dict(
+    model_type="qwen2", layer_types=["full_attention", "sliding_attention"]
+  ),
+  r"rope_parameters has \['rope_type'\]; this family has full_attention": dict(
+    model_type="gemma3_text", rope_parameters=dict(rope_type="default")
+  ),
 }
 
 
@@ -161,7 +189,7 @@ FOLDERS = {
   "is not a valid index: it needs a weight_map": lambda f: _index(f, {"weight_map": [1]}),
   "index.json is not valid JSON": lambda f: _index(f, "{"),
   "index.json has 67108865 bytes, which no such file needs": _long,
-  "has no weights: .*model.safetensors$": _pipe,
+  "has no weights: .* It holds: .*model.safetensors": _pipe,
   "names 'x.safetensors', which is missing": _device,
   "has the tensor .* twice: in b.safetensors and in model.safetensors": _two,
 }

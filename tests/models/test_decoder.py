@@ -15,7 +15,10 @@ from ftjax.models.cache import make_cache
 from tests.models.reference import logits, rows
 from tests.tiny import KINDS
 
-CASES = [(kind, "xla") for kind in KINDS] + [("llama", n) for n in IMPLEMENTATIONS if n != "xla"]
+OTHERS = [n for n in IMPLEMENTATIONS if n != "xla"]
+CASES = [(kind, "xla") for kind in (*KINDS, "gemma3_text", "gpt_oss")] + [
+  ("llama", n) for n in OTHERS
+]
 
 
 @pytest.fixture(scope="module", params=CASES, ids="-".join)
@@ -79,16 +82,18 @@ def test_cached_and_unrolled_is_uncached_and_scanned(model):
     parts.append(hidden)
   assert int(cache.length) == T and step._cache_size() == 2
   head = decoder.head(variables, decode.config)
-  cached = np.asarray(decoder.logits(jnp.concatenate(parts, 1), *head, decode.config.tied))
+  cached = np.asarray(decoder.logits(jnp.concatenate(parts, 1), head))
   seen = segments[:, :T] > 0
   assert cached.shape == (3, T, V) and seen.sum() == 23
   np.testing.assert_allclose(cached[seen], whole[:, :T][seen], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [n for n in IMPLEMENTATIONS if n != "xla"])
-def test_every_attention_gives_what_xla_gives(variant, name):
-  """Logits and gradients, over more than one block, with packed documents and padding."""
-  checkpoint = hf.open_checkpoint(variant("llama"))
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("kind", ["llama", "mistral", "gemma2", "gpt_oss", "falcon, alibi"])
+def test_every_attention_gives_what_xla_gives(variant, kind, name):
+  """Logits and gradients, over more than one block, with packed documents and padding; with a window
+  in all layers, with caps and a window in some, with sinks, and with ALiBi."""
+  checkpoint = hf.open_checkpoint(variant(kind))
   variables = hf.read(checkpoint, jnp.float32)
   batch = rows(((90, 71), (47,)), 163)
   seen = jnp.asarray(batch.segments > 0)[..., None]
@@ -113,8 +118,9 @@ def test_every_attention_gives_what_xla_gives(variant, name):
 
 
 def test_rematerialised_gradients_are_the_same(variant):
-  """With dropout on, so that the recomputation must draw the same mask."""
-  checkpoint = hf.open_checkpoint(variant("llama"))
+  """With dropout on, so that the recomputation must draw the same mask, and with layers that
+  differ."""
+  checkpoint = hf.open_checkpoint(variant("gemma3_text"))
   config = checkpoint.config
   targets = lora.choose(config, checkpoint.table, "down_proj")
   variables = hf.read(checkpoint, jnp.float32)

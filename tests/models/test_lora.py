@@ -14,37 +14,13 @@ import safetensors.numpy
 from ftjax.config import InputError
 from ftjax.models import decoder, export, hf, lora
 from ftjax.models.layers import Linear
-from tests.models.reference import difference, logits, ours, quiet, rows, theirs
+from tests.models.reference import by_peft, difference, in_peft, logits, ours, quiet, rows, theirs
 from tests.tiny import torch_model
 
 # transformers asks itself a question that it has deprecated, when peft wraps a model.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 
 BATCH = rows()
-
-
-def by_peft(base, folder, seed: int = 0, **settings):
-  """Writes a PEFT adapter whose A and B are random; returns its logits."""
-  import peft
-  import torch
-
-  torch.manual_seed(seed)
-  with quiet():
-    config = peft.LoraConfig(task_type="CAUSAL_LM", **settings)
-    model = peft.get_peft_model(torch_model(base), config).eval()
-  for name, parameter in model.named_parameters():
-    if "lora_" in name:
-      torch.nn.init.normal_(parameter, std=0.2)
-  model.save_pretrained(folder)
-  return theirs(model, BATCH)
-
-
-def in_peft(base, folder):
-  """The adapter as peft loads it; a key too many or too few is a warning there, an error here."""
-  import peft
-
-  with quiet():
-    return peft.PeftModel.from_pretrained(torch_model(base), folder).eval()
 
 
 def with_adapter(base, folder):
@@ -73,7 +49,7 @@ MADE = {
 def test_made_by_peft_read_here_and_written_back(variant, tmp_path, name):
   kind, settings = MADE[name]
   base = variant(kind)
-  expected = by_peft(base, tmp_path / "peft", **settings)
+  expected = by_peft(base, tmp_path / "peft", BATCH, **settings)
   c, variables = with_adapter(base, tmp_path / "peft")
   mine = ours(base, BATCH, variables)
   assert difference(mine, expected, BATCH) < 1e-4

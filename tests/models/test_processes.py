@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.models.folders import assert_same_bits, tensors_of
+from tests.models.reference import assert_same_bits, tensors_of
 
 PROGRAM = """
 import json, os, sys

@@ -15,17 +15,18 @@ from ftjax.models.config import Weight
 from ftjax.models.formats import safetensors as format_
 from ftjax.models.formats import stored as stored_
 from ftjax.models.reading import Reader, box_of
-from ftjax.models.tensors import our_shape, to_ours
+from ftjax.models.tensors import hf_shape, our_shape, places_of, to_ours
 
-SIZES = dict(V=13, D=12, N=4, H=6, K=2, F=10, J=3)
-CONFIG = SimpleNamespace(L=3, sizes=SIZES)
+SIZES = dict(L=3, V=13, D=12, N=4, H=6, K=2, F=10, C=2, E=3)
+CONFIG = SimpleNamespace(sizes=SIZES)
 TABLE = [
   Weight("tokens", "embed", "V D -> V D"),
   Weight("{l}.q", "q", "(N H) D -> D N H"),
   Weight("{l}.o", "o", "D (N H) -> N H D"),
   Weight("{l}.bias", "bias", "(N H) -> N H"),
-  Weight("{l}.fused", "fused", "(N J H) D -> D (J N) H"),  # merged on both sides, in another order
-  Weight("{l}.deep", "deep", "K (F J) D -> K D J F"),
+  Weight("{l}.turned", "turned", "(N K H) D -> D K N H"),
+  Weight("{l}.deep", "deep", "K (F C) D -> K D C F"),
+  Weight("{l}.{e}.{w1,w3}", "experts", "F D -> D C F"),
 ]
 
 
@@ -33,22 +34,11 @@ TABLE = [
 def files(tmp_path):
   """({name: Stored}, {name: array}) of random tensors for the table."""
   random = np.random.default_rng(0)
-  arrays = {}
-  for weight in TABLE:
-    for l in range(3) if weight.stacked else [0]:
-      left = weight.dims.split("->")[0].replace("(", " ( ").replace(")", " ) ").split()
-      shape, merged = [], None
-      for word in left:
-        if word == "(":
-          merged = 1
-        elif word == ")":
-          shape.append(merged)
-          merged = None
-        elif merged is None:
-          shape.append(SIZES[word])
-        else:
-          merged *= SIZES[word]
-      arrays[weight.hf_name.format(l=l)] = random.standard_normal(shape).astype("f4")
+  arrays = {
+    name: random.standard_normal(hf_shape(weight, CONFIG)).astype("f4")
+    for weight in TABLE
+    for name in places_of(weight, CONFIG)
+  }
   path = tmp_path / "model.safetensors"
   safetensors.numpy.save_file(arrays, path)
   return format_.headers([path]), arrays
@@ -56,9 +46,10 @@ def files(tmp_path):
 
 def expected(weight, arrays) -> np.ndarray:
   """The leaf, by whole arrays."""
-  if not weight.stacked:
-    return to_ours(arrays[weight.hf_name], weight, CONFIG)
-  return np.stack([to_ours(arrays[weight.hf_name.format(l=l)], weight, CONFIG) for l in range(3)])
+  leaf = np.full(our_shape(weight, CONFIG), np.nan, "f4")
+  for name, place in places_of(weight, CONFIG).items():
+    leaf[place] = to_ours(arrays[name], weight, CONFIG)
+  return leaf
 
 
 @pytest.fixture
@@ -75,7 +66,7 @@ def read_bytes(monkeypatch):
   return sizes
 
 
-@pytest.mark.parametrize("piece", [4 << 20, 200, 4])
+@pytest.mark.parametrize("piece", [4 << 20, 100])
 @pytest.mark.parametrize("weight", TABLE, ids=lambda w: w.path)
 def test_parts_are_those_of_the_whole_and_nothing_else_is_read(
   files, read_bytes, monkeypatch, weight, piece

@@ -16,28 +16,9 @@ from ftjax.models import export, hf
 from ftjax.models.tensors import INDEX, SINGLE
 from ftjax.parallel import rules
 from ftjax.parallel.mesh import make_mesh
-from tests.models.folders import assert_same_bits, tensors_of, written
-from tests.models.reference import quiet
+from tests.models.folders import written
+from tests.models.reference import assert_same_bits, quiet, tensors_of
 from tests.tiny import torch_model
-
-
-@pytest.mark.parametrize(
-  "name",
-  ["llama, one head each", "llama, tied", "llama, wide heads", "llama, biases", "llama, llama3",
-   "gpt2", "gpt2, untied, inner", "gptj, inner"],
-)  # fmt: skip
-def test_out_and_in_again_is_the_identity(variant, tmp_path, name):
-  """The same names, shapes and bits as transformers wrote, and transformers reads them so."""
-  source = variant(name)
-  folder = written(source, tmp_path / "out")
-  assert_same_bits(tensors_of(folder), tensors_of(source))
-  with quiet():
-    expected, found = torch_model(source), torch_model(folder)
-  assert expected.config.to_dict() == found.config.to_dict() | {
-    "_name_or_path": expected.config._name_or_path
-  }
-  state = found.state_dict()
-  assert all((x == state[k]).all() for k, x in expected.state_dict().items())
 
 
 def test_a_tied_head_is_still_tied_after_export(variant, tmp_path):
@@ -81,9 +62,13 @@ def mixed(variant, tmp_path_factory):
   """A llama whose tensors have three dtypes, within layers and across them."""
   folder = tmp_path_factory.mktemp("mixed") / "llama"
   shutil.copytree(variant("llama, tied"), folder)
-  kinds = [np.float32, np.float16, jnp.bfloat16, jnp.bfloat16]
-  tensors = tensors_of(folder)
-  tensors = {k: v.astype(kinds[i % 4]) for i, (k, v) in enumerate(tensors.items())}
+
+  def kind(name):
+    if "norm" in name:
+      return np.float32
+    return np.float16 if "q_proj" in name or ".1.self_attn.k_proj" in name else jnp.bfloat16
+
+  tensors = {name: x.astype(kind(name)) for name, x in tensors_of(folder).items()}
   safetensors.numpy.save_file(tensors, folder / SINGLE)
   return folder
 
@@ -96,7 +81,9 @@ def test_every_tensor_is_read_with_its_own_dtype(mixed, tmp_path):
 def test_mixed_dtypes_stay_mixed_to_the_bit(mixed, tmp_path):
   c = hf.open_checkpoint(mixed)
   variables = hf.read(c)
-  assert {str(x.dtype) for x in jax.tree.leaves(variables)} == {"float32", "bfloat16"}
+  layers = variables["params"]["layers"]["attention"]
+  dtypes = [str(layers[name]["kernel"].dtype) for name in ("query", "key", "value")]
+  assert dtypes == ["float16", "float32", "bfloat16"]  # The keys' dtypes differ by layer.
   export.write(
     tmp_path / "out", variables, c.config, c.table, c.hf_config,
     dtypes=hf.dtypes(c), shard_bytes=20_000,

@@ -16,7 +16,8 @@ from ftjax.models.formats import stored
 from ftjax.parallel import rules
 from ftjax.parallel.mesh import make_mesh, replicated
 from ftjax.parallel.pjit import pjit
-from tests.models.reference import VARIANTS, quiet, rows
+from tests.families import VARIANTS
+from tests.models.reference import quiet, rows
 from tests.tiny import KINDS, tiny_checkpoint
 
 
@@ -25,16 +26,17 @@ def checkpoints(tmp_path_factory):
   """A tiny model of each family, whose sizes divide over some axes and not over others."""
   folder = tmp_path_factory.mktemp("models")
   with quiet():
-    return {kind: hf.open_checkpoint(tiny_checkpoint(kind, folder / kind)) for kind in KINDS}
+    kinds = (*KINDS, "mixtral")
+    return {kind: hf.open_checkpoint(tiny_checkpoint(kind, folder / kind)) for kind in kinds}
 
 
-def shapes(kind, overrides):
-  """{"params", "lora", "lora_scale"} as shape structs."""
+@functools.cache
+def shapes(name):
+  """{"params", "lora", "lora_scale"} of a variant as shape structs."""
   import transformers
 
-  from tests.tiny import _SIZES
-
-  config = transformers.AutoConfig.for_model(kind, **(_SIZES[kind] | overrides)).to_dict()
+  kind, fields, *_ = VARIANTS[name]
+  config = transformers.AutoConfig.for_model(kind, **fields).to_dict()
   special = {k: None for k in config if k.endswith("_token_id")}
   family = hf.load_family(config)
   c = family.config(config | special)
@@ -46,15 +48,14 @@ def shapes(kind, overrides):
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_leaf_matches_one_rule_of_its_own_rank(name):
-  kind, overrides = VARIANTS[name]
-  for leaf, x in tree.flatten(shapes(kind, overrides)).items():
+  for leaf, x in tree.flatten(shapes(name)).items():
     spec = tree.match(leaf, rules.PARAMETERS + rules.ADAPTERS)
     assert len(spec) == len(x.shape), leaf
     assert "layers" not in leaf or spec[0] is None, leaf
 
 
 def test_every_rule_is_used():
-  names = {n for kind, o in VARIANTS.values() for n in tree.flatten(shapes(kind, o))}
+  names = {n for name in VARIANTS for n in tree.flatten(shapes(name))}
   for pattern, _ in rules.PARAMETERS + rules.ADAPTERS:
     assert any(tree.match(n, [(pattern, 1), ("(?!" + pattern + "$).*", 0)]) for n in names), pattern
 
@@ -116,7 +117,7 @@ def _alone(c):
 
   def loss(variables, *batch):
     hidden, _ = model.apply(variables, *batch)
-    return (decoder.logits(hidden, *decoder.head(variables, c.config), c.config.tied) * weigh).sum()
+    return (decoder.logits(hidden, decoder.head(variables, c.config)) * weigh).sum()
 
   targets = lora.linear_layers(c.config, c.table)
   adapter = lora.init(jax.random.key(0), c.config, targets, rank=2, alpha=4)
@@ -133,6 +134,7 @@ def _alone(c):
     ("llama", dict(data=1, fsdp=8)),
     ("llama", dict(data=2, fsdp=2, tensor=2)),
     ("gpt2", dict(data=1, fsdp=4, tensor=2)),
+    pytest.param("mixtral", dict(data=2, fsdp=2, tensor=2), marks=pytest.mark.slow),
   ],
 )
 def test_eight_devices_give_what_one_gives(alone, kind, shape):

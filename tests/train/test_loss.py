@@ -6,35 +6,43 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ftjax.train.loss import Head, next_token_loss
+from ftjax.models.head import Head
+from ftjax.train.loss import next_token_loss
 
 B, T, D, V = 3, 13, 5, 17  # prime sizes
 
 
-def inputs(tied: bool, bias: bool, dtype=jnp.float32):
+def inputs(tied: bool, bias: bool, dtype=jnp.float32, **flags):
   rng = np.random.default_rng(0)
   normal = lambda *shape: jnp.asarray(rng.normal(size=shape), dtype)
   kernel = normal(V, D) if tied else normal(D, V)
   targets = jnp.asarray(rng.integers(0, V, (B, T)), jnp.int32)
   weights = jnp.asarray(rng.choice([0.0, 0.5, 1.0], (B, T)), jnp.float32)
-  return normal(B, T, D), Head(kernel, normal(V) if bias else None), targets, weights
+  head = Head(kernel, normal(V) if bias else None, tied, **flags)
+  return normal(B, T, D), head, targets, weights
 
 
-def plain(hidden, head, targets, weights, tied):
-  logits = jnp.einsum("btd,vd->btv" if tied else "btd,dv->btv", hidden, head.kernel)
+def plain(hidden, head, targets, weights):
+  logits = jnp.einsum("btd,vd->btv" if head.tied else "btd,dv->btv", hidden, head.kernel)
   if head.bias is not None:
     logits += head.bias[None, None]
+  logits *= head.scale
+  if head.cap:
+    logits = head.cap * jnp.tanh(logits / head.cap)
   nll = -jnp.take_along_axis(jax.nn.log_softmax(logits), targets[..., None], -1)[..., 0] * weights
   return nll.sum(), nll.sum(-1)
 
 
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("chunk", [1, 7, 12, 1000])
-def test_equals_the_plain_loss_and_its_gradients(tied, bias, chunk):
-  hidden, head, targets, weights = inputs(tied, bias)
-  ours = lambda h, w: next_token_loss(h, w, targets, weights, tied=tied, chunk=chunk)
-  theirs = lambda h, w: plain(h, w, targets, weights, tied)
+@pytest.mark.parametrize(
+  "chunk, flags",
+  [(1, {}), (7, {}), (12, dict(scale=0.3)), (12, dict(scale=0.7, cap=2.5)), (1000, dict(cap=1.5))],
+)
+def test_equals_the_plain_loss_and_its_gradients(tied, bias, chunk, flags):
+  hidden, head, targets, weights = inputs(tied, bias, **flags)
+  ours = lambda h, w: next_token_loss(h, w, targets, weights, chunk=chunk)
+  theirs = lambda h, w: plain(h, w, targets, weights)
   for a, b in zip(jax.jit(ours)(hidden, head), theirs(hidden, head), strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-5)
   scaled = lambda f: lambda *args: f(*args)[0] * 0.37  # a cotangent that is not 1
@@ -61,7 +69,7 @@ def shapes_in(jaxpr) -> set[tuple[int, ...]]:
 @pytest.mark.parametrize("train_head", [True, False])
 def test_no_whole_logits_and_no_head_gradient_where_the_head_is_frozen(train_head):
   hidden, head, targets, weights = inputs(False, False)
-  loss = lambda h, w: next_token_loss(h, w, targets, weights, tied=False, chunk=B)[0]
+  loss = lambda h, w: next_token_loss(h, w, targets, weights, chunk=B)[0]
   jaxpr = jax.make_jaxpr(jax.grad(loss, argnums=(0, 1) if train_head else 0))(hidden, head)
   shapes = shapes_in(jaxpr.jaxpr)
   assert (B, 1, V) in shapes
@@ -73,27 +81,25 @@ def test_a_weight_of_zero_silences_what_is_not_finite():
   hidden, head, targets, weights = inputs(True, False)
   hidden = hidden.at[1, 4].set(jnp.inf)
   weights = weights.at[1, 4].set(0.0)
-  total, rows = next_token_loss(hidden, head, targets, weights, tied=True)
+  total, rows = next_token_loss(hidden, head, targets, weights)
   assert np.isfinite(total) and np.isfinite(rows).all()
 
 
 def test_rows_tell_which_one_is_not_finite():
   hidden, head, targets, weights = inputs(True, False)
-  rows = next_token_loss(
-    hidden.at[1, 4].set(jnp.nan), head, targets, jnp.ones_like(weights), tied=True
-  )[1]
+  hidden = hidden.at[1, 4].set(jnp.nan)
+  rows = next_token_loss(hidden, head, targets, jnp.ones_like(weights))[1]
   assert np.isfinite(np.asarray(rows)).tolist() == [True, False, True]
 
 
 def test_bfloat16_sums_in_float32():
   hidden, head, targets, weights = inputs(False, False, jnp.bfloat16)
-  total, _ = next_token_loss(hidden, head, targets, weights, tied=False)
+  total, _ = next_token_loss(hidden, head, targets, weights)
   exact, _ = plain(
     hidden.astype(jnp.float32),
     jax.tree.map(lambda x: x.astype(jnp.float32), head),
     targets,
     weights,
-    False,
   )
   assert total.dtype == jnp.float32
   np.testing.assert_allclose(total, exact, rtol=1e-2)
@@ -101,5 +107,5 @@ def test_bfloat16_sums_in_float32():
 
 def test_a_head_of_the_wrong_layout_is_refused():
   hidden, head, targets, weights = inputs(True, False)
-  with pytest.raises(ValueError, match="does not go with a head of shape"):
-    next_token_loss(hidden, head, targets, weights, tied=False)
+  with pytest.raises(ValueError, match="tied=False does not go with a head of shape"):
+    next_token_loss(hidden, head.replace(tied=False), targets, weights)

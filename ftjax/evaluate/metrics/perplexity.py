@@ -31,7 +31,7 @@ def update(batch: Batch, outputs: Hidden) -> dict[str, jax.Array]:
 
   def add(sums, chunk):
     hidden_BCD, targets_BC, weights_BC = chunk
-    logits_BCV = decoder.logits(hidden_BCD, outputs.kernel, outputs.bias, outputs.tied)
+    logits_BCV = decoder.logits(hidden_BCD, outputs.head)
     logits_BCV = constrain(logits_BCV, BATCH, None, "tensor")
     ids = jnp.arange(logits_BCV.shape[-1], dtype=jnp.int32)[None, None]
     # A sum over the vocabulary in place of a lookup: it stays where the vocabulary is split over

@@ -4,7 +4,11 @@ Its linear layers are Conv1D: kernels are stored input first, and query, key and
 tensor.
 """
 
-from ftjax.models.config import Fields, ModelConfig, Weight, activation
+from ftjax.models.config import ModelConfig, Weight
+from ftjax.models.families._shared import gpt_config, linear, norm
+from ftjax.models.fields import Fields
+
+MODELS = "GPT-2 from 124M to 1.5B; DistilGPT2; DialoGPT; GPT-SW3"
 
 PREFIX = "transformer."  # the published gpt2 checkpoints leave it out
 IGNORED = (
@@ -14,25 +18,12 @@ IGNORED = (
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)
-  D, N = f.need("n_embd"), f.need("n_head")
-  c = ModelConfig(
-    V=f.need("vocab_size"),
-    D=D,
-    L=f.need("n_layer"),
-    N=N,
-    K=N,
-    H=D // N,
-    F=f.get("n_inner", default=4 * D),
-    max_length=f.need("n_positions"),
-    norm="layer",
-    norm_eps=f.get("layer_norm_epsilon", default=1e-5),
-    activation=activation(f.get("activation_function", default="gelu_new")),
-    gated=False,
+  c = gpt_config(
+    f,
     learned_positions=True,
     fused_qkv=True,
     qkv_bias=True,
     out_bias=True,
-    mlp_bias=True,
     tied=f.get("tie_word_embeddings", default=True),
   )
   f.only("scale_attn_weights", True)
@@ -49,21 +40,17 @@ def weights(c: ModelConfig) -> list[Weight]:
   table = [
     Weight("transformer.wte.weight", "embed/tokens", "V D -> V D"),
     Weight("transformer.wpe.weight", "embed/positions", "P D -> P D"),
-    Weight(layer + "attn.c_attn.weight", mine + "attention/qkv/kernel", "D (M H) -> D M H"),
-    Weight(layer + "attn.c_attn.bias", mine + "attention/qkv/bias", "(M H) -> M H"),
-    Weight(layer + "attn.c_proj.weight", mine + "attention/out/kernel", "(N H) D -> N H D"),
-    Weight(layer + "attn.c_proj.bias", mine + "attention/out/bias", "D -> D"),
-    Weight(layer + "mlp.c_fc.weight", mine + "mlp/up/kernel", "D F -> D F"),
-    Weight(layer + "mlp.c_fc.bias", mine + "mlp/up/bias", "F -> F"),
-    Weight(layer + "mlp.c_proj.weight", mine + "mlp/down/kernel", "F D -> F D"),
-    Weight(layer + "mlp.c_proj.bias", mine + "mlp/down/bias", "D -> D"),
   ]
-  norms = (("ln_1", "attention_norm"), ("ln_2", "mlp_norm"))
-  for theirs, ours in [(layer + a, mine + b) for a, b in norms] + [
-    ("transformer.ln_f", "final_norm")
-  ]:
-    table.append(Weight(theirs + ".weight", ours + "/scale", "D -> D"))
-    table.append(Weight(theirs + ".bias", ours + "/bias", "D -> D"))
+  for theirs, ours, dims in (
+    ("attn.c_attn", "attention/qkv", "D (M H) -> D M H"),
+    ("attn.c_proj", "attention/out", "(N H) D -> N H D"),
+    ("mlp.c_fc", "mlp/up", "D F -> D F"),
+    ("mlp.c_proj", "mlp/down", "F D -> F D"),
+  ):
+    table += linear(layer + theirs, mine + ours, dims, bias=True, outputs=-1)
+  table += norm(c, layer + "ln_1", mine + "attention_norm")
+  table += norm(c, layer + "ln_2", mine + "mlp_norm")
+  table += norm(c, "transformer.ln_f", "final_norm")
   if not c.tied:
-    table.append(Weight("lm_head.weight", "head/kernel", "V D -> D V"))
+    table += linear("lm_head", "head", "V D -> D V", bias=False)
   return table

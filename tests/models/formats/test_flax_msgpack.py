@@ -15,7 +15,8 @@ from ftjax.config import InputError
 from ftjax.models import hf
 from ftjax.models.formats import flax_msgpack
 from ftjax.models.tensors import SINGLE
-from tests.models.folders import assert_same_bits, tensors_of, written
+from tests.models.folders import written
+from tests.models.reference import assert_same_bits, tensors_of
 
 
 def flax_tree(tensors: dict) -> dict:

@@ -10,13 +10,15 @@ import torch
 from ftjax.config import InputError
 from ftjax.models import hf
 from ftjax.models.formats import meta
-from tests.models.folders import assert_same_bits, tensors_of, written
-from tests.models.reference import ours, rows
+from tests.families import VARIANTS
+from tests.models.folders import written
+from tests.models.reference import assert_same_bits, ours, quiet, rows, tensors_of
+from tests.tiny import write_checkpoint
 
 OURS = {theirs: (name, axis) for theirs, (name, axis) in meta._NAMES.items()}
 PARAMS = dict(
   dim=32, n_layers=2, n_heads=4, n_kv_heads=2, multiple_of=8, norm_eps=1e-6, vocab_size=-1
-)
+)  # fmt: skip
 
 
 def interleaved(x, width: int):
@@ -29,10 +31,10 @@ def by_meta(source, to, ranks: int, tokens_axis: int = 0, params=PARAMS):
   tensors = tensors_of(source)
   found = {}
   for theirs, (name, axis) in OURS.items():
-    for l in range(2) if "{}" in name else [None]:
+    for l in range(params["n_layers"]) if "{}" in name else [None]:
       x = tensors.get(name.format(l))
       if theirs.endswith(("wq.weight", "wk.weight")):
-        x = interleaved(x, 8)
+        x = interleaved(x, params["dim"] // params["n_heads"])
       if x is not None:
         found[theirs if l is None else f"layers.{l}.{theirs}"] = torch.from_numpy(x.copy()), axis
   found["tok_embeddings.weight"] = (
@@ -66,31 +68,35 @@ def test_ranks_joined_and_rows_turned(variant, tmp_path, ranks, tokens_axis):
 @pytest.fixture(scope="module")
 def even(tmp_path_factory):
   """A llama whose vocabulary two ranks can share."""
-  from tests.models.reference import quiet
-  from tests.tiny import tiny_checkpoint
-
+  fields = VARIANTS["llama"].fields | dict(vocab_size=96)
   with quiet():
-    return tiny_checkpoint("llama", tmp_path_factory.mktemp("even") / "llama", vocab_size=96)
+    return write_checkpoint("llama", fields, tmp_path_factory.mktemp("even") / "llama")
 
 
 def test_llama_3_splits_the_vocabulary(even, tmp_path):
   folder = by_meta(
     even, tmp_path / "meta", 2, 0, PARAMS | dict(vocab_size=96, rope_theta=500_000.0)
   )
-  c = hf.open_checkpoint(folder)
-  assert (c.config.rope.theta, c.config.rope.scaling, c.config.max_length) == (5e5, "none", 8192)
+  rope = hf.read_config(folder)["rope_parameters"]
+  assert rope == {"rope_type": "default", "rope_theta": 500_000.0}
+  assert hf.open_checkpoint(folder).config.max_length == 8192
   assert_same_bits(tensors_of(written(folder, tmp_path / "out")), tensors_of(even))
 
 
 def test_rope_scaling_and_the_tied_head_of_llama_3(variant, tmp_path):
   scaled = PARAMS | dict(use_scaled_rope=True, rope_theta=500_000.0)
-  big = hf.open_checkpoint(by_meta(variant("llama"), tmp_path / "3.1", 1, 0, scaled)).config
-  small = hf.open_checkpoint(by_meta(variant("llama, tied"), tmp_path / "3.2", 1, 0, scaled)).config
-  assert (big.tied, big.rope.scaling, big.rope.factor, big.max_length) == (
-    False, "llama3", 8.0, 131_072
-  )  # fmt: skip
-  assert (small.tied, small.rope.factor, small.rope.original_length) == (True, 32.0, 8192)
-  assert (small.rope.low_frequency_factor, small.rope.high_frequency_factor) == (1.0, 4.0)
+  big = by_meta(variant("llama"), tmp_path / "3.1", 1, 0, scaled)
+  sizes = dict(dim=36, n_layers=3, n_heads=6, n_kv_heads=1)
+  small = by_meta(variant("llama, tied"), tmp_path / "3.2", 1, 0, scaled | sizes)
+  rope = VARIANTS["llama, llama3"].fields["rope_parameters"]
+  for folder, factor in ((big, 8.0), (small, 32.0)):
+    expected = rope | dict(factor=factor, original_max_position_embeddings=8192)
+    assert hf.read_config(folder)["rope_parameters"] == expected
+    assert hf.open_checkpoint(folder).config.max_length == 131_072
+  assert (hf.open_checkpoint(big).config.tied, hf.open_checkpoint(small).config.tied) == (
+    False,
+    True,
+  )
   found = tensors_of(written(tmp_path / "3.2", tmp_path / "out"))
   assert_same_bits(found, tensors_of(variant("llama, tied")))
 

@@ -20,7 +20,8 @@ from ftjax.config import InputError
 from ftjax.models import hf
 from ftjax.models.formats import torch_bin
 from ftjax.models.tensors import SINGLE
-from tests.models.folders import assert_same_bits, tensors_of, written
+from tests.models.folders import written
+from tests.models.reference import assert_same_bits, tensors_of
 
 
 def state_of(folder) -> dict:

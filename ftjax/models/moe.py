@@ -1,0 +1,166 @@
+"""A mixture of experts in the MLP's place (Shazeer et al. 2017), exact: every token reaches all the
+experts that it was sent to.
+
+    x -> router -> the k highest of E scores, as gates --------------------------+
+      -> a row for each (token, expert), sorted by expert -> gate_up -> down -> times its gate, summed
+         over the token's k rows -> y
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.sharding import PartitionSpec as P
+
+from ftjax.config import InputError
+from ftjax.models.config import Experts, ModelConfig
+from ftjax.models.grouped import grouped_dot
+from ftjax.models.layers import ACTIVATIONS, Linear
+from ftjax.parallel.mesh import BATCH, ambient, fit
+
+
+class MoE(nn.Module):
+  """The router, and experts that are each a gated MLP.
+
+  The loss that pushes a router towards equal loads is no part of this: like transformers, where it
+  is off unless output_router_logits asks for it, plain fine-tuning does without.
+  """
+
+  config: ModelConfig
+  dtype: jnp.dtype
+  dropout: float = 0.0  # of adapters
+
+  @nn.compact
+  def __call__(self, x_BTD: jax.Array, train: bool) -> jax.Array:
+    c, e = self.config, self.config.experts
+    # In float32: a choice between experts should not hang on bfloat16's eight bits.
+    router = Linear((c.D,), (e.count,), bias=e.bias, dropout=self.dropout, name="router")
+    gates_BTk, ids_BTk = route(router(x_BTD, train), e)
+    kernels = lambda i, o, name: Kernels(
+      e.count, i, o, e.bias, self.dtype, self.dropout, name=name
+    )(train)
+    up, down = kernels((c.D,), (2, c.F), "gate_up"), kernels((c.F,), (c.D,), "down")
+    bias_ED, down = down.bias, down._replace(bias=None)
+    y_BTD = _over_the_mesh(x_BTD.astype(self.dtype), gates_BTk, ids_BTk, up, down, c)
+    if bias_ED is not None:
+      gates_BTE = (jax.nn.one_hot(ids_BTk, e.count) * gates_BTk[..., None]).sum(2)
+      y_BTD += gates_BTE.astype(self.dtype) @ bias_ED
+    return y_BTD
+
+
+def route(logits_BTE: jax.Array, experts: Experts) -> tuple[jax.Array, jax.Array]:
+  """(gates float32 [B, T, k], ids int32 [B, T, k]) of the experts that each token goes to; of equal
+  scores the first counts as higher."""
+  gates_BTk, ids_BTk = jax.lax.top_k(
+    jax.nn.softmax(logits_BTE.astype(jnp.float32), axis=-1), experts.per_token
+  )
+  if experts.normalised:
+    gates_BTk /= gates_BTk.sum(-1, keepdims=True)
+  return gates_BTk, ids_BTk
+
+
+class Weights(NamedTuple):
+  """The matrices of all experts, flat, with the scaled adapter where there is one."""
+
+  kernel: jax.Array  # [E, in, *out]
+  bias: jax.Array | None  # [E, *out]
+  a: jax.Array | None  # [E, in, r]
+  b: jax.Array | None  # [E, r, *out]
+
+
+class Kernels(nn.Module):
+  """One kernel for each expert and, as in Linear, an adapter beside it."""
+
+  count: int
+  shape_in: tuple[int, ...]
+  shape_out: tuple[int, ...]
+  bias: bool
+  dtype: jnp.dtype
+  dropout: float
+
+  @nn.compact
+  def __call__(self, train: bool) -> Weights:
+    init = nn.initializers.variance_scaling(
+      1.0, "fan_in", "normal", in_axis=1, out_axis=range(-len(self.shape_out), 0), batch_axis=0
+    )
+    kernel = self.param("kernel", init, (self.count, *self.shape_in, *self.shape_out))
+    bias = (
+      self.param("bias", nn.initializers.zeros, (self.count, *self.shape_out))
+      if self.bias
+      else None
+    )
+    a = b = None
+    if self.has_variable("lora", "a"):
+      if self.dropout and train:
+        raise InputError(
+          f"adapter.dropout={self.dropout} with adapters on experts ({self.name}): like PEFT, ftjax "
+          "has none there. Set adapter.dropout=0, or leave experts and router out of "
+          "adapter.targets."
+        )
+      a, b = self.get_variable("lora", "a"), self.get_variable("lora", "b")
+      b = b * self.get_variable("lora_scale", "scale").astype(b.dtype)
+    return jax.tree.map(lambda x: x.astype(self.dtype), Weights(kernel, bias, a, b))
+
+
+def _over_the_mesh(x_BTD, gates, ids, up: Weights, down: Weights, c: ModelConfig) -> jax.Array:
+  """_mixture, each device with the rows of the batch and the part of F that are its own.
+
+  Sorting would otherwise mix the tokens of all devices. Whole experts are not spread over devices:
+  their loads differ, and each device would have to be ready for all tokens.
+  """
+  mesh = ambient()
+  if mesh is None:
+    return _mixture(x_BTD, gates, ids, up, down, c)
+  rows = fit(P(BATCH), x_BTD.shape, mesh)
+  split = fit(P("tensor"), (c.F,), mesh)[0]
+  specs_up = Weights(
+    kernel=P(None, None, None, split),
+    bias=P(None, None, split),
+    a=P(),
+    b=P(None, None, None, split),
+  )
+  specs_down = Weights(kernel=P(None, split), bias=P(), a=P(None, split), b=P())
+
+  def local(*args):
+    y_BTD = _mixture(*args, c)
+    return jax.lax.psum(y_BTD, split) if split else y_BTD
+
+  specs = (rows, rows, rows, specs_up, specs_down)
+  over = jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=rows, check_vma=False)
+  return over(x_BTD, gates, ids, up, down)
+
+
+def _mixture(x_BTD, gates_BTk, ids_BTk, up: Weights, down: Weights, c: ModelConfig) -> jax.Array:
+  """The gated sum of the experts' outputs, [B, T, D]."""
+  B, T, D = x_BTD.shape
+  E, k = up.kernel.shape[0], ids_BTk.shape[-1]
+  expert_of = ids_BTk.reshape(-1)  # [R = B * T * k]
+  order = jnp.argsort(expert_of, stable=True)
+  sizes_E = jnp.bincount(expert_of, length=E).astype(jnp.int32)
+  expert_of = expert_of[order]
+  x_RD = x_BTD.reshape(-1, D)[order // k]
+  h_RF = _gated(_apply(x_RD, up, sizes_E, expert_of), c)
+  y_RD = _apply(h_RF, down, sizes_E, expert_of)[jnp.argsort(order)]
+  gates = gates_BTk.astype(y_RD.dtype)
+  return jnp.einsum("BTkD,BTk->BTD", y_RD.reshape(B, T, k, D), gates)
+
+
+def _apply(x_RI, w: Weights, sizes_E, expert_of) -> jax.Array:
+  """[R, *out]: every row through the kernel of its expert."""
+  flat = lambda w: w.reshape(*w.shape[:2], -1)
+  y = grouped_dot(x_RI, flat(w.kernel), sizes_E)
+  if w.a is not None:
+    y += grouped_dot(grouped_dot(x_RI, w.a, sizes_E), flat(w.b), sizes_E)
+  y = y.reshape(-1, *w.kernel.shape[2:])
+  return y if w.bias is None else y + w.bias[expert_of]
+
+
+def _gated(h_RCF: jax.Array, c: ModelConfig) -> jax.Array:
+  """[R, F] from gate (C = 0) and up (C = 1)."""
+  gate, up = h_RCF[:, 0], h_RCF[:, 1]
+  limit = c.experts.swiglu_limit
+  if not limit:
+    return ACTIVATIONS[c.activation](gate) * up
+  gate, up = jnp.minimum(gate, limit), jnp.clip(up, -limit, limit)
+  return (up + 1) * gate * jax.nn.sigmoid(c.experts.swiglu_alpha * gate)
