@@ -91,6 +91,7 @@ def write_model(folder: Path, variables, config, opened: Opened, template) -> No
       checkpoint.table,
       checkpoint.hf_config,
       source=checkpoint.folder,
+      carried=export.LEGAL if opened.tokenizer is not None else export.CARRIED,
     )
   if opened.tokenizer is not None:
     if template is not None:

@@ -149,7 +149,10 @@ class LanguageModel:
     variables = lora.merge(self.variables) if "lora" in self.variables else self.variables
     table, source = self.checkpoint.table, self.checkpoint.folder
     with storage.atomic_path(folder) as temporary:
-      export.write(temporary, variables, self.config, table, self.hf_config, source=source)
+      carried = export.LEGAL if self.tokenizer is not None else export.CARRIED
+      export.write(
+        temporary, variables, self.config, table, self.hf_config, source=source, carried=carried
+      )
       if self.tokenizer is not None:
         tokenizers.save_tokenizer(self.tokenizer, temporary)
 

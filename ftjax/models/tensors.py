@@ -1,15 +1,14 @@
-"""Tensors in safetensors files: where they are, and their way from the checkpoint's layout to
-ours."""
+"""The checkpoint's tensors and our leaves: names, shapes and layouts on both sides."""
 
 import itertools
 import json
+import math
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import einops
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from ftjax.config import InputError
@@ -17,19 +16,8 @@ from ftjax.models.config import ModelConfig, Weight
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
-DTYPES = ("F64", "F32", "F16", "BF16")  # of tensors in a file, as safetensors calls them
-
+JSON_LIMIT = 1 << 26  # bytes; the index of a model of 100,000 tensors has a fifth of it
 ALL = slice(None)
-Key = tuple[tuple[int, int], ...]  # which part of a leaf: (start, stop) of every dim
-
-
-class Stored(NamedTuple):
-  """A tensor in a safetensors file, from the file's header."""
-
-  file: Path
-  name: str
-  shape: tuple[int, ...]
-  dtype: str
 
 
 def places_of(weight: Weight, config: ModelConfig) -> dict[str, tuple[int | slice, ...]]:
@@ -61,10 +49,16 @@ def our_shape(weight: Weight, config: ModelConfig) -> tuple[int, ...]:
 
 def hf_shape(weight: Weight, config: ModelConfig) -> tuple[int, ...]:
   """The shape that the checkpoint's tensor must have."""
-  groups = re.findall(r"\(([^)]*)\)|(\w)", weight.dims.split("->")[0])
-  return tuple(
-    int(np.prod([config.sizes[d] for d in (many or one).split()])) for many, one in groups
-  )
+  theirs, _ = dims_of(weight)
+  return tuple(math.prod(config.sizes[d] for d in group) for group in theirs)
+
+
+def dims_of(weight: Weight) -> tuple[list[list[str]], list[str]]:
+  """([["N", "H"], ["D"]], ["D", "N", "H"]) of "(N H) D -> D N H": the dims of one tensor, over there
+  the letters that each is merged from, here one letter each."""
+  theirs, ours = _pattern(weight)
+  merged = re.findall(r"\(([^)]*)\)|(\w)", theirs)
+  return [(many or one).split() for many, one in merged], ours.split()
 
 
 def to_ours(tensor: np.ndarray, weight: Weight, config: ModelConfig) -> np.ndarray:
@@ -101,83 +95,10 @@ def _sizes(weight: Weight, config: ModelConfig) -> dict[str, int]:
   return {d: size for d, size in config.sizes.items() if d in dims}
 
 
-def parts_of(
-  weight: Weight, config: ModelConfig, stored: dict[str, Stored], indices, dtype, handles: dict
-) -> dict[Key, np.ndarray]:
-  """The parts of one leaf that these indices select, by key_of; each tensor is read once, however
-  many parts it is in."""
-  shape = our_shape(weight, config)
-  wanted = {key_of(index, shape): index for index in indices}
-  parts = {key: _aligned([stop - start for start, stop in key], dtype) for key in wanted}
-  for name, place in places_of(weight, config).items():
-    theirs = stored[name]
-    if theirs.file not in handles:
-      handles[theirs.file] = safe_open(theirs.file, framework="numpy")
-    tensor = to_ours(handles[theirs.file].get_tensor(theirs.name), weight, config)
-    for key, index in wanted.items():
-      if all(i == ALL or a <= i < b for i, (a, b) in zip(place, key, strict=True)):
-        to = tuple(i if i == ALL else i - a for i, (a, _) in zip(place, key, strict=True))
-        parts[key][to] = tensor[tuple(s for i, s in zip(place, index, strict=True) if i == ALL)]
-  return parts
-
-
-def key_of(index: tuple[slice, ...], shape: tuple[int, ...]) -> Key:
-  """(start, stop) of every dim."""
-  return tuple(s.indices(size)[:2] for s, size in zip(index, shape, strict=True))
-
-
-def _aligned(shape, dtype) -> np.ndarray:
-  """An empty array at a multiple of 64 bytes, which XLA's CPU takes over as it is instead of
-  copying it."""
-  dtype = np.dtype(dtype)
-  size = int(np.prod(shape)) * dtype.itemsize
-  memory = np.empty(size + 64, np.uint8)
-  start = -memory.ctypes.data % 64
-  return memory[start : start + size].view(dtype).reshape(shape)
-
-
-def headers(folder: Path) -> dict[str, Stored]:
-  """Every tensor of a checkpoint, from the files that the index names where there is one."""
-  index = folder / INDEX
-  if index.is_file():
-    listed = read_json(index).get("weight_map")
-    if not isinstance(listed, dict) or not all(isinstance(p, str) for p in listed.values()):
-      raise InputError(
-        f"{index} is not a valid index: it needs a weight_map from tensors to files."
-      )
-    paths = sorted(set(listed.values()))
-    if bad := [p for p in paths if Path(p).name != p or p == ".."]:
-      raise InputError(f"{index} points outside its folder: {bad[0]!r}.")
-  elif (folder / SINGLE).is_file():
-    paths = [SINGLE]
-  else:
-    found = sorted(p.name for p in folder.iterdir())
-    raise InputError(
-      f"{folder} has no weights: no {SINGLE} and no {INDEX}. It holds: {', '.join(found)}."
-    )
-  stored: dict[str, Stored] = {}
-  for name in paths:
-    path = folder / name
-    if not path.is_file():
-      raise InputError(f"{index} names {name!r}, which is missing.")
-    try:
-      with safe_open(path, framework="numpy") as f:
-        for key in f.keys():
-          if key in stored:
-            raise InputError(
-              f"{folder} has the tensor {key} twice: in {stored[key].file.name} and in {name}."
-            )
-          header = f.get_slice(key)
-          stored[key] = Stored(path, key, tuple(header.get_shape()), header.get_dtype())
-    except (SafetensorError, OSError) as e:
-      raise InputError(
-        f"{path} is not a whole safetensors file: {e}. Download or copy it again."
-      ) from e
-  return stored
-
-
 def read_json(path: Path) -> dict[str, Any]:
   """A JSON file that must hold an object."""
+  if path.stat().st_size > JSON_LIMIT:
+    raise InputError(f"{path} has {path.stat().st_size} bytes, which no such file needs.")
   try:
     found = json.loads(path.read_text(encoding="utf-8"))
   except json.JSONDecodeError as e:

@@ -2,6 +2,7 @@
 numbers as alone."""
 
 import functools
+import os
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,8 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from ftjax import tree
-from ftjax.models import decoder, hf, lora, tensors
+from ftjax.models import decoder, hf, lora
+from ftjax.models.formats import stored
 from ftjax.parallel import rules
 from ftjax.parallel.mesh import make_mesh, replicated
 from ftjax.parallel.pjit import pjit
@@ -79,13 +81,13 @@ def test_weights_are_read_once_and_straight_to_their_places(checkpoints, monkeyp
   c = checkpoints["llama"]
   alone = hf.read(c, jnp.float32)
   mesh = make_mesh(fsdp=2, tensor=2)
-  converted = []
-  to_ours = tensors.to_ours
+  read = []
+  preadv = os.preadv
   monkeypatch.setattr(
-    tensors, "to_ours", lambda x, *args: converted.append(x.shape) or to_ours(x, *args)
+    stored.os, "preadv", lambda fd, to, at: read.append(sum(map(len, to))) or preadv(fd, to, at)
   )
   variables = hf.read(c, jnp.bfloat16, place_on(mesh))
-  assert len(converted) == len(c.stored)
+  assert sum(read) == tree.nbytes(alone)
   expected = rules.shardings(alone, mesh)
   jax.tree.map(
     lambda x, s: x.sharding == s or pytest.fail(f"{x.sharding}, not {s}"), variables, expected

@@ -1,0 +1,184 @@
+"""How fast and in how much memory a checkpoint is loaded, here and by transformers.
+
+Each load has a process of its own, which first loads a tiny model, so that neither imports nor
+compilation count, but in "seconds_since_process_start". python -m ftjax.research.benchmark_load SIDE OPTIONS is such a process; it prints
+one line of JSON.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ftjax.config import InputError
+
+# A Llama of 250M parameters, 1 GB in float32; sizes that are no powers of two favour nobody.
+LLAMA_1GB = {
+  "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 32000,
+  "hidden_size": 1536, "intermediate_size": 4096, "num_hidden_layers": 6,
+  "num_attention_heads": 12, "num_key_value_heads": 4, "head_dim": 128,
+  "max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "hidden_act": "silu",
+  "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}, "tie_word_embeddings": False,
+}  # fmt: skip
+_TINY = LLAMA_1GB | {
+  "vocab_size": 64, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1,
+  "num_attention_heads": 4, "head_dim": 16,
+}  # fmt: skip
+DEVICES = 4  # of each process, made up
+
+
+def compare(model: str, repeats: int, transformers: bool) -> dict[str, dict[str, float]]:
+  """{side: medians over `repeats` loads, in turn}: "ftjax", "ftjax, two processes" (each keeps half;
+  the worse of the two counts), "transformers" where asked for, and the "ratio" to it."""
+  with tempfile.TemporaryDirectory() as scratch:
+    tiny = _random_llama(Path(scratch) / "tiny", _TINY)
+    folder = Path(model) if model else _random_llama(Path(scratch) / "llama-1gb", LLAMA_1GB)
+    options = {"folder": str(folder), "tiny": str(tiny)}
+    found: dict[str, list[dict[str, float]]] = {}
+    for _ in range(repeats):
+      found.setdefault("ftjax", []).append(_run("ftjax", options))
+      if transformers:
+        found.setdefault("transformers", []).append(_run("transformers", options))
+      found.setdefault("ftjax, two processes", []).append(_two(options))
+  medians = {
+    side: {key: float(np.median([m[key] for m in many])) for key in many[0]}
+    for side, many in found.items()
+  }
+  if transformers:
+    peer = medians["transformers"]
+    medians["ratio"] = {key: medians["ftjax"][key] / peer[key] for key in peer}
+  return medians
+
+
+def _random_llama(folder: Path, hf_config: dict[str, Any]) -> Path:
+  """A folder of random float32 weights, written leaf by leaf."""
+  import jax
+
+  from ftjax import tree
+  from ftjax.models import decoder, export
+  from ftjax.models.families import llama
+
+  config = llama.config(hf_config)
+  shapes = jax.eval_shape(lambda key: decoder.init(config, key), jax.random.key(0))
+  random = np.random.default_rng(0)
+  draw = lambda shape: random.standard_normal(shape, dtype=np.float32) * np.float32(0.02)
+  lazy = lambda name, x: export.Lazy(x.dtype, lambda index: draw(x.shape[len(index) :]))
+  export.write(folder, tree.map_named(lazy, shapes), config, llama.weights(config), hf_config)
+  return folder
+
+
+def _run(side: str, options: dict[str, Any]) -> dict[str, float]:
+  return _result(_start(side, options))
+
+
+def _two(options: dict[str, Any]) -> dict[str, float]:
+  """The worse of two processes that load one model together."""
+  with socket.socket() as free:
+    free.bind(("localhost", 0))
+    address = f"localhost:{free.getsockname()[1]}"
+  both = [_start("ftjax", options | {"address": address, "process": i}) for i in range(2)]
+  found = [_result(process) for process in both]
+  return {key: max(m[key] for m in found) for key in found[0]}
+
+
+def _start(side: str, options: dict[str, Any]) -> subprocess.Popen:
+  options = options | {"began": time.time()}
+  command = [sys.executable, "-m", "ftjax.research.benchmark_load", side, json.dumps(options)]
+  flags = f"--xla_force_host_platform_device_count={DEVICES if 'address' in options else 1}"
+  env = os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
+  return subprocess.Popen(
+    command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+  )
+
+
+def _result(process: subprocess.Popen) -> dict[str, float]:
+  out, error = process.communicate()
+  if process.returncode:
+    raise InputError(f"A load did not run: {(error.strip().splitlines() or ['no message'])[-1]}")
+  return json.loads(out.strip().splitlines()[-1])
+
+
+def _memory(field: str) -> int:
+  """Bytes of this process, from /proc: VmRSS now or VmHWM at most since `_forget_peak`."""
+  lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+  return int(next(x for x in lines if x.startswith(field)).split()[1]) * 1024
+
+
+def _forget_peak() -> None:
+  Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+
+
+def _measure(load, touch, began: float) -> dict[str, float]:
+  """Seconds until load() returns and until touch(model) has been at every page of the weights, and
+  memory above what there was before, all pages of files included."""
+  before = _memory("VmRSS")
+  _forget_peak()
+  at = time.perf_counter()
+  model = load()
+  loaded = time.perf_counter() - at
+  kept = touch(model)
+  read = time.perf_counter() - at
+  above = _memory("VmHWM") - before
+  return {
+    "seconds": loaded, "seconds_until_read": read,
+    "seconds_since_process_start": time.time() - began, "kept_bytes": kept, "peak_bytes": above,
+    "peak_of_kept": above / kept,
+  }  # fmt: skip
+
+
+def _touch(arrays: list[np.ndarray]) -> int:
+  """The bytes of all arrays, from each of whose pages an item has been read: where a file was only
+  mapped, it comes in here."""
+  for x in arrays:
+    flat = np.lib.stride_tricks.as_strided(x, (x.size,), (x.itemsize,))
+    assert np.isfinite(flat[:: 4096 // x.itemsize].max())
+  return sum(x.nbytes for x in {x.ctypes.data: x for x in arrays}.values())
+
+
+def _ftjax(
+  folder: str, tiny: str, began: float, address: str = "", process: int = 0
+) -> dict[str, float]:
+  import jax
+
+  if address:
+    jax.distributed.initialize(address, 2, process)
+  from ftjax import tree
+  from ftjax.models import hf
+  from ftjax.parallel import rules
+  from ftjax.parallel.mesh import make_mesh
+
+  mesh = make_mesh(data=1, fsdp=-1) if address else None
+  on_mesh = lambda n, x: tree.flatten(rules.shardings(tree.unflatten({n: x}), mesh))[n]
+  load = lambda f: hf.read(hf.open_checkpoint(f), np.float32, on_mesh if mesh else None)
+
+  def touch(variables) -> int:
+    parts = [s.data for x in jax.tree.leaves(variables) for s in x.addressable_shards]
+    return _touch([np.asarray(x) for x in parts])
+
+  load(tiny)
+  return _measure(lambda: load(folder), touch, began)
+
+
+def _transformers(folder: str, tiny: str, began: float) -> dict[str, float]:
+  import torch
+  from transformers import AutoModelForCausalLM
+
+  load = lambda f: AutoModelForCausalLM.from_pretrained(f, dtype=torch.float32)
+
+  def touch(model) -> int:
+    return _touch([x.detach().numpy() for x in model.parameters()])
+
+  load(tiny)
+  return _measure(lambda: load(folder), touch, began)
+
+
+if __name__ == "__main__":
+  sides = {"ftjax": _ftjax, "transformers": _transformers}
+  print(json.dumps(sides[sys.argv[1]](**json.loads(sys.argv[2]))))
