@@ -56,6 +56,7 @@ class ModelConfig:
   mlp_bias: bool = False
   head_bias: bool = False
   tied: bool = False  # logits read the token table
+  vocab_padding: int = 0  # of V, the last rows, which no token has: so that a mesh divides it
 
   @property
   def sizes(self) -> dict[str, int]:
@@ -65,6 +66,11 @@ class ModelConfig:
       "M": self.N + 2 * self.K,
       "P": self.max_length,
     }  # M heads of a fused qkv, P positions
+
+  @property
+  def vocabulary(self) -> int:
+    """How many ids the model knows."""
+    return self.V - self.vocab_padding
 
   def with_(self, **changes) -> "ModelConfig":
     """A copy with some fields replaced."""

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ftjax.config import choice
+from ftjax.models.adapters import kinds, low_rank
 from ftjax.models.attention import Attention, View
 from ftjax.models.cache import Cache, LayerCache, append
 from ftjax.models.config import ModelConfig
@@ -13,7 +14,9 @@ from ftjax.models.layers import Norm, rope_table
 from ftjax.models.mlp import MLP
 from ftjax.parallel.mesh import BATCH, constrain
 
-COLLECTIONS = {"params": 0, "lora": 0, "lora_scale": 0}  # stacked over layers along axis 0
+COLLECTIONS = dict.fromkeys(
+  ("params", *low_rank.TRAINED, *low_rank.FROZEN), 0
+)  # stacked over layers along axis 0
 REMAT = ("none", "block", "dots")
 
 
@@ -61,6 +64,11 @@ class Decoder(nn.Module):
   remat: str = "none"  # what backward recomputes: "none" nothing, "dots" all but matrix products, "block" whole blocks
   dropout: float = 0.0  # of adapters
   scan: bool = True
+
+  @nn.nowrap
+  def apply(self, variables, *args, **kwargs):
+    """nn.Module.apply, with the parameters that an adapter makes of the base's."""
+    return super().apply(kinds.effective(variables), *args, **kwargs)
 
   @nn.compact
   def __call__(
@@ -152,12 +160,18 @@ class Head(nn.Module):
 
 
 def head(variables, config: ModelConfig) -> tuple[jax.Array, jax.Array | None]:
-  """(kernel [V, D] or [D, V], bias [V] or None): [V, D] where the head is tied to the token
-  table."""
-  params = variables["params"]
-  if config.tied:
-    return params["embed"]["tokens"], None
-  return params["head"]["kernel"], params["head"].get("bias")
+  """(kernel [V, D] or [D, V], bias [V] or None): [V, D] where the head is tied to the token table.
+
+  Rows that no token has get a bias of -inf: no softmax gives them anything, and nothing samples
+  them.
+  """
+  params = kinds.effective(variables)["params"]
+  head = {"kernel": params["embed"]["tokens"]} if config.tied else params["head"]
+  bias = head.get("bias")
+  if config.vocab_padding:
+    real = jnp.arange(config.V) < config.V - config.vocab_padding
+    bias = jnp.where(real, 0.0 if bias is None else bias.astype(jnp.float32), -jnp.inf)
+  return head["kernel"], bias
 
 
 def logits(hidden: jax.Array, kernel: jax.Array, bias: jax.Array | None, tied: bool) -> jax.Array:
@@ -179,9 +193,9 @@ def init(config: ModelConfig, key: jax.Array, dtype=jnp.float32):
 
 def unstack(variables, layers: int):
   """The variables of Decoder(scan=False): params/layers/... [L, ...] becomes params/layer_0/...,
-  params/layer_1/...."""
+  params/layer_1/....; what an adapter makes of the other parameters is worked in for good."""
   out = {}
-  for name, collection in variables.items():
+  for name, collection in kinds.effective(variables).items():
     rest = {k: v for k, v in collection.items() if k != "layers"}
     stacked = collection["layers"]
     each = {f"layer_{l}": jax.tree.map(lambda x, l=l: x[l], stacked) for l in range(layers)}

@@ -1,26 +1,30 @@
-"""Which linear layers an adapter is put on."""
+"""Which matrices an adapter can be put on, and which of them it is put on."""
 
 import re
 from dataclasses import dataclass
 
+import einops
+import numpy as np
+
 from ftjax.config import InputError
 from ftjax.models.config import ModelConfig, Weight
+
+TABLES = ("embed/tokens", "embed/positions")  # looked up, not multiplied with
 
 
 @dataclass(frozen=True)
 class Target:
-  """One kernel that can take an adapter."""
+  """One matrix that can take an adapter. A token table is one too, from ids to D."""
 
   weight: Weight
-  shape_in: tuple[int, ...]
-  shape_out: tuple[int, ...]
-  input_first: (
-    bool  # the checkpoint stores it [in, out], as GPT-2's Conv1D does (PEFT: fan_in_fan_out)
-  )
+  dims_in: tuple[str, ...]  # the kernel's dims here, as the weight table names them
+  dims_out: tuple[str, ...]
+  input_first: bool  # the checkpoint stores it [in, out], as GPT-2's Conv1D does
+  sizes: dict[str, int]
 
   @property
   def path(self) -> str:
-    """layers/attention/query and the like."""
+    """layers/attention/query, embed/tokens, head."""
     return self.weight.path.removesuffix("/kernel")
 
   @property
@@ -28,38 +32,87 @@ class Target:
     """The checkpoint's module, with {l} for the layer."""
     return self.weight.hf_name.removesuffix(".weight")
 
+  @property
+  def table(self) -> bool:
+    """Whether it is an embedding."""
+    return self.path in TABLES
 
-def linear_layers(config: ModelConfig, table: list[Weight]) -> dict[str, Target]:
-  """{our path: target} of every linear layer in the blocks: what PEFT calls all-linear."""
+  @property
+  def shape_in(self) -> tuple[int, ...]:
+    """The kernel's dims that are contracted."""
+    return tuple(self.sizes[d] for d in self.dims_in)
+
+  @property
+  def shape_out(self) -> tuple[int, ...]:
+    """The kernel's other dims."""
+    return tuple(self.sizes[d] for d in self.dims_out)
+
+  @property
+  def shape(self) -> tuple[int, int]:
+    """(inputs, outputs)."""
+    return int(np.prod(self.shape_in)), int(np.prod(self.shape_out))
+
+  def modules(self, config: ModelConfig) -> list[str]:
+    """The checkpoint's modules, one a layer in the blocks, else one."""
+    layers = range(config.L) if self.weight.stacked else [0]
+    return [self.module.format(l=l) for l in layers]
+
+  def ours(self, inputs_or_outputs: np.ndarray, side: str) -> np.ndarray:
+    """[..., flat] as the checkpoint has a module's inputs (side "in") or outputs ("out") ->
+    [..., dims here]."""
+    flat, dims = self._sides(side)
+    return einops.rearrange(inputs_or_outputs, f"... ({flat}) -> ... {dims}", **self._known(dims))
+
+  def theirs(self, leaf: np.ndarray, side: str) -> np.ndarray:
+    """The inverse of `ours`."""
+    flat, dims = self._sides(side)
+    return einops.rearrange(leaf, f"... {dims} -> ... ({flat})", **self._known(dims))
+
+  def _sides(self, side: str) -> tuple[str, str]:
+    dims = self.dims_in if side == "in" else self.dims_out
+    group = next(g for g in _groups(self.weight) if dims[0] in g)
+    return " ".join(group), " ".join(dims)
+
+  def _known(self, dims: str) -> dict[str, int]:
+    return {d: self.sizes[d] for d in dims.split()}
+
+
+def _groups(weight: Weight) -> list[list[str]]:
+  """The dims of each axis of the checkpoint's tensor: "(N H) D -> ..." has [[N, H], [D]]."""
+  found = re.findall(r"\(([^)]*)\)|(\w)", weight.dims.split("->")[0])
+  return [(many or one).split() for many, one in found]
+
+
+def adaptable(config: ModelConfig, table: list[Weight]) -> dict[str, Target]:
+  """{our path: target} of every matrix that can take an adapter."""
   found = {}
   for weight in table:
-    if weight.stacked and weight.path.endswith("/kernel"):
-      theirs, ours = weight.dims.split("->")
-      groups = [
-        re.findall(r"\w", many or one) for many, one in re.findall(r"\(([^)]*)\)|(\w)", theirs)
-      ]
-      ours = ours.split()
-      dims_in = next(
-        group for group in groups if ours[0] in group
-      )  # kernels here have their input first
-      shape = [config.sizes[d] for d in ours]
-      n = len(dims_in)
-      target = Target(weight, tuple(shape[:n]), tuple(shape[n:]), input_first=dims_in is groups[0])
-      found[target.path] = target
+    if not (weight.path.endswith("/kernel") or weight.path in TABLES):
+      continue
+    groups, ours = _groups(weight), tuple(weight.dims.split("->")[1].split())
+    if len(groups) != 2:
+      continue
+    n = len(next(g for g in groups if ours[0] in g))  # kernels here have their inputs first
+    target = Target(weight, ours[:n], ours[n:], ours[0] in groups[0], config.sizes)
+    found[target.path] = target
   return found
 
 
-def choose(config: ModelConfig, table: list[Weight], targets: str) -> dict[str, Target]:
-  """The linear layers that `targets` names: "all-linear", or names and patterns separated by
-  commas.
+def linear_layers(config: ModelConfig, table: list[Weight]) -> dict[str, Target]:
+  """{our path: target} of every linear layer in the blocks: what PEFT calls all-linear."""
+  return {path: t for path, t in adaptable(config, table).items() if t.weight.stacked}
 
-  A name is the end of the checkpoint's module name ("q_proj") or of ours ("attention/query"); a
-  pattern is a regex for the whole of either. Every item must match something.
+
+def choose(config: ModelConfig, table: list[Weight], targets: str) -> dict[str, Target]:
+  """The matrices that `targets` names: "all-linear", or names and patterns separated by commas.
+
+  A name is the end of the checkpoint's module name ("q_proj", "embed_tokens", "lm_head") or of ours
+  ("attention/query"); a pattern is a regex for the whole of either. Every item must match
+  something. "all-linear" is every linear layer but the head.
   """
-  every = linear_layers(config, table)
   if targets == "all-linear":
-    return every
-  chosen = {}
+    return linear_layers(config, table)
+  every, chosen = adaptable(config, table), {}
   for item in filter(None, (t.strip() for t in targets.split(","))):
     hits = {path: t for path, t in every.items() if _names(item, path) or _names(item, t.module)}
     if not hits:
@@ -73,6 +126,14 @@ def choose(config: ModelConfig, table: list[Weight], targets: str) -> dict[str, 
       "adapter.targets is empty: nothing would be trained. Use 'all-linear' or names of layers."
     )
   return chosen
+
+
+def short_name(module: str, others: list[str]) -> str:
+  """The shortest end of a module's name that is no end of the others': GPT-2 has attn.c_proj and
+  mlp.c_proj."""
+  parts = module.split(".")
+  ends = (".".join(parts[-n:]) for n in range(1, len(parts) + 1))
+  return next(end for end in ends if not any(f".{other}".endswith(f".{end}") for other in others))
 
 
 def _names(item: str, name: str) -> bool:
