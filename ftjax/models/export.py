@@ -12,6 +12,7 @@ import numpy as np
 
 from ftjax import storage, tree
 from ftjax.models import tensors as tensors_io
+from ftjax.models.adapters import kinds
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.tensors import INDEX, SINGLE, names_of, to_theirs
 
@@ -33,7 +34,7 @@ def write(
   source: a folder whose generation config and licence are carried along. Tensors keep their dtype,
   which config.json then names. Adapters are not merged here: see lora.merge.
   """
-  if "lora" in variables:
+  if kinds.on(variables):
     raise ValueError(
       "an adapter would be lost here: merge it first (lora.merge), or use lora.write"
     )

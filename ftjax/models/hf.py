@@ -38,6 +38,7 @@ class Checkpoint:
   config: ModelConfig
   table: list[Weight]
   stored: dict[str, Stored]  # by the table's names, which are those of transformers today
+  growth: Any = None  # vocabulary.Growth: what `config` has beyond what is stored
 
 
 def resolve(source: str, revision: str = "") -> Path:

@@ -1,7 +1,9 @@
-"""PEFT's adapter folders, read and written."""
+"""PEFT's adapter folders, read and written: the folder as a whole. What is in it is the kinds' matter."""
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,32 @@ from safetensors.numpy import load_file
 from ftjax import storage, tree
 from ftjax.config import InputError
 from ftjax.models import tensors as tensors_io
+from ftjax.models import vocabulary
+from ftjax.models.adapters import settings as rules
+from ftjax.models.adapters.folder import Reader, Writer
+from ftjax.models.adapters.kinds import KINDS
+from ftjax.models.adapters.settings import SETTINGS
 from ftjax.models.config import ModelConfig, Weight
-from ftjax.models.targets import linear_layers
+from ftjax.models.hf import Checkpoint
 from ftjax.models.tensors import read_json
 
-WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
+WEIGHTS, PICKLED = "adapter_model.safetensors", "adapter_model.bin"
 PREFIX = "base_model.model."
+
+
+@dataclass
+class Folder:
+  """A PEFT folder as it is: adapter_config.json, and its tensors by the checkpoint's names."""
+
+  path: Path
+  settings: dict[str, Any]
+  tensors: dict[str, np.ndarray]
+
+  def under(self, module: str) -> dict[str, np.ndarray]:
+    """The tensors of one module, by the rest of their names; not PEFT's copy of the base's own."""
+    start = module + "."
+    mine = {k.removeprefix(start): x for k, x in self.tensors.items() if k.startswith(start)}
+    return {k: x for k, x in mine.items() if not k.endswith("base_layer.weight")}
 
 
 def settings(folder: Path) -> dict[str, Any] | None:
@@ -27,87 +49,81 @@ def settings(folder: Path) -> dict[str, Any] | None:
   return read_json(path) if path.is_file() else None
 
 
-def read(folder: str | Path, config: ModelConfig, table: list[Weight], dtype=jnp.float32):
-  """{"lora", "lora_scale"} from a PEFT folder; a rank or alpha that differs by layer is padded and
-  kept.
-
-  Raises InputError for what would change the result and is not supported, and for keys or shapes
-  that do not fit.
-  """
+def open_folder(folder: str | Path) -> Folder:
+  """Raises InputError for what is no adapter, and for what would change the result and is not
+  supported."""
   folder = Path(folder)
   hf = settings(folder)
+  if hf is not None and (folder / PICKLED).is_file() and not (folder / WEIGHTS).is_file():
+    raise InputError(
+      f"{folder} has its weights in {PICKLED}, a pickle, which can run code when it is read. Save it "
+      "once more with PEFT, which writes safetensors."
+    )
   if hf is None or not (folder / WEIGHTS).is_file():
     raise InputError(f"{folder} is not a PEFT adapter: it needs {SETTINGS} and {WEIGHTS}.")
-  _only_plain_lora(hf, folder)
+  rules.check(hf, folder)
   try:
     tensors = load_file(folder / WEIGHTS)
   except (SafetensorError, OSError) as e:
     raise InputError(f"{folder / WEIGHTS} is not a whole safetensors file: {e}.") from e
-  left = {re.sub(r"\.default(?=\.weight$)", "", k): v for k, v in tensors.items()}
+  plain = lambda key: re.sub(r"\.default(?=\.weight$)", "", key.removeprefix(PREFIX))
+  dora = lambda key: re.sub(r"(?<=lora_magnitude_vector)\.weight$", "", plain(key))
+  return Folder(folder, hf, {dora(k): x for k, x in tensors.items()})
+
+
+def base_for(folder: Folder, checkpoint: Checkpoint) -> Checkpoint:
+  """The checkpoint as the adapter wants it: with a head of its own where the adapter treats a tied
+  head otherwise than the token table, and with rows for the tokens that it adds."""
+  table = next(
+    w.hf_name.removesuffix(".weight") for w in checkpoint.table if w.path == "embed/tokens"
+  )
+  untied = vocabulary.untied(checkpoint) if checkpoint.config.tied else checkpoint
+  head = next(
+    (w.hf_name.removesuffix(".weight") for w in untied.table if w.path == "head/kernel"), ""
+  )
+  if untied is not checkpoint:
+    mine, heads = folder.under(table), folder.under(head)
+    same = mine.keys() == heads.keys() and all(np.array_equal(x, heads[k]) for k, x in mine.items())
+    shared = set(mine) <= {"weight"} and not rules.saves(folder.settings, table)
+    rows = all(key.endswith("trainable_tokens_delta") for key in mine)
+    if same:
+      folder.tensors = {k: x for k, x in folder.tensors.items() if not k.startswith(head + ".")}
+    elif heads or not (shared or rows):
+      checkpoint = untied
+  sizes = [len(x) for k, x in folder.tensors.items()
+           if re.fullmatch(rf"({re.escape(table)}|{re.escape(head)})\..*?weight", k)
+           and "lora" not in k]  # fmt: skip
+  ids = [
+    i for name in (table, head) for i in rules.token_ids(folder.settings, name, name == table) or ()
+  ]
+  return vocabulary.at_least(checkpoint, max([*sizes, *(i + 1 for i in ids)], default=0))
+
+
+def read(
+  folder: str | Path | Folder, checkpoint: Checkpoint, base: Callable[[str], Any], dtype=jnp.float32
+):
+  """The collections of a PEFT folder; numbers in `dtype`.
+
+  checkpoint: as `base_for` gives it. base: a leaf of its params by name, for what the folder leaves
+  out. Raises InputError for keys or shapes that do not fit.
+  """
+  if not isinstance(folder, Folder):
+    folder = open_folder(folder)
+  reader = Reader(
+    folder.path, folder.settings, dict(folder.tensors), checkpoint.config, checkpoint.table, base
+  )
   named = {}
-  for path, t in linear_layers(config, table).items():
-    modules = [t.module.format(l=l) for l in range(config.L)]
-    a, b = ([left.pop(f"{PREFIX}{m}.lora_{w}.weight", None) for m in modules] for w in "AB")
-    have = [x is not None for x in a + b]
-    if not any(have):
-      continue
-    if not all(have):
-      raise InputError(f"{folder} adapts {t.module} in some layers only, which is not supported.")
-    ranks = [len(x) for x in a]
-    inputs, outputs = int(np.prod(t.shape_in)), int(np.prod(t.shape_out))
-    wanted = [(r, inputs) for r in ranks] + [(outputs, r) for r in ranks]
-    if [x.shape for x in a + b] != wanted:
-      raise InputError(f"{folder} is for another base: {t.module} here is {outputs} x {inputs}.")
-    a, b = _padded(a), _padded([x.T for x in b])
-    a = a.swapaxes(1, 2)
-    named[f"lora/{path}/a"] = jnp.asarray(a.reshape(config.L, *t.shape_in, -1), dtype)
-    named[f"lora/{path}/b"] = jnp.asarray(b.reshape(config.L, -1, *t.shape_out), dtype)
-    scales = [_scale(hf, m, r) for m, r in zip(modules, ranks, strict=True)]
-    named[f"lora_scale/{path}/scale"] = jnp.asarray(scales, jnp.float32)
-  if left or not named:
-    strange = f"has tensors that fit nothing in this base: {sorted(left)[:3]}"
-    what = strange if left else "holds no LoRA tensors"
-    of = hf.get("base_model_name_or_path")
-    raise InputError(f"{folder} {what}. Is it an adapter for {of!r}?")
-  return tree.unflatten(named)
-
-
-def _padded(layers: list[np.ndarray]) -> np.ndarray:
-  """[L, r, ...] from one [r, ...] a layer, with zeros up to the largest r."""
-  r = max(map(len, layers))
-  return np.stack([np.pad(x, [(0, r - len(x)), (0, 0)]) for x in layers])
-
-
-# Fields of adapter_config.json that say how an adapter was begun or trained, or that the tensors
-# say themselves.
-_NEUTRAL = frozenset(
-  """auto_mapping base_model_name_or_path revision task_type inference_mode peft_version r
-  rank_pattern lora_alpha alpha_pattern use_rslora lora_dropout fan_in_fan_out target_modules
-  exclude_modules layers_to_transform layers_pattern corda_config eva_config lora_ga_config
-  loftq_config megatron_config megatron_core qalora_group_size ensure_weight_tying""".split()
-)
-# Other ways to begin (pissa, olora, corda, loftq, ...) change the base's own weights.
-_BEGINNINGS = (True, False, None, "gaussian", "orthogonal", "eva")
-
-
-def _only_plain_lora(hf, folder) -> None:
-  """Fails on whatever else PEFT can do that would change the result."""
-  wanted = {"peft_type": ("LORA",), "bias": ("none", None), "init_lora_weights": _BEGINNINGS}
-  for field in hf.keys() - _NEUTRAL:
-    allowed = wanted.get(field, (None, False, [], {}))
-    if hf[field] not in allowed:
-      raise InputError(
-        f"{folder}/{SETTINGS} says {field}={hf[field]!r}; ftjax reads {field}={allowed[0]!r} only."
-      )
-
-
-def _scale(hf, module: str, rank: int) -> float:
-  """alpha / rank, or alpha / sqrt(rank) for rank-stabilised LoRA, with PEFT's per-module
-  patterns."""
-  patterns = hf.get("alpha_pattern") or {}
-  usual = hf.get("lora_alpha", 8)  # PEFT's own default
-  alpha = next((v for p, v in patterns.items() if re.fullmatch(rf"(.*\.)?({p})", module)), usual)
-  return alpha / (rank**0.5 if hf.get("use_rslora") else rank)
+  for kind in KINDS:
+    named |= kind.read(reader)
+  if reader.left or not named:
+    strange = f"has tensors that fit nothing in this base: {sorted(reader.left)[:3]}"
+    what = strange if reader.left else "holds no tensors of an adapter"
+    of = folder.settings.get("base_model_name_or_path")
+    raise InputError(f"{folder.path} {what}. Is it an adapter for {of!r}?")
+  keep = lambda n, x: n.startswith("lora_scale/") or x.dtype == np.int32
+  return tree.unflatten(
+    {n: jnp.asarray(x, x.dtype if keep(n, x) else dtype) for n, x in named.items()}
+  )
 
 
 def write(
@@ -118,47 +134,25 @@ def write(
   *,
   base: str,
   dropout: float = 0.0,
+  rslora: bool = False,
 ) -> None:
-  """Writes variables["lora"] as a PEFT adapter folder (float32 or bfloat16, as they are)."""
-  named = {n: np.asarray(x) for n, x in tree.flatten(variables).items() if n.startswith("lora")}
-  every = linear_layers(config, table)
-  mine = {path: t for path, t in every.items() if f"lora/{path}/a" in named}
-  others = [t.module for path, t in every.items() if path not in mine]
-  tensors, alphas, ranks = {}, {}, {}
-  for path, t in mine.items():
-    a, b = named[f"lora/{path}/a"], named[f"lora/{path}/b"]
-    r = b.shape[1]
-    for l in range(config.L):
-      module = t.module.format(l=l)
-      key = PREFIX + module
-      tensors[key + ".lora_A.weight"] = np.ascontiguousarray(a[l].reshape(-1, r).T)
-      tensors[key + ".lora_B.weight"] = np.ascontiguousarray(b[l].reshape(r, -1).T)
-      alpha = named[f"lora_scale/{path}/scale"][l] * np.float32(r)
-      ranks[module], alphas[module] = r, int(alpha) if alpha == int(alpha) else float(alpha)
-  rank, alpha = _usual(ranks), _usual(alphas)
-  adapter = {
-    "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": base,
-    "inference_mode": True, "r": rank, "lora_alpha": alpha, "lora_dropout": dropout, "bias": "none",
-    "fan_in_fan_out": any(t.input_first for t in mine.values()),
-    "target_modules": sorted({_short_name(t.module, others) for t in mine.values()}),
-    "rank_pattern": {m: r for m, r in ranks.items() if r != rank},
-    "alpha_pattern": {m: x for m, x in alphas.items() if x != alpha},
-  }  # fmt: skip
+  """Writes all collections but params as a PEFT adapter folder (float32 or bfloat16, as they are).
+
+  base: the source that it names. rslora: settings say alpha / sqrt(rank), not alpha / rank; the
+  scale is the same.
+  """
+  config, variables = vocabulary.trimmed(config, variables)
+  named = tree.flatten(variables)
+  adapter = {n: np.asarray(x) for n, x in named.items() if not n.startswith("params/")}
+  writer = Writer(adapter, config, table, named.__getitem__, rslora)
+  for kind in KINDS:
+    kind.write(writer)
+  written = {
+    "task_type": "CAUSAL_LM", "base_model_name_or_path": base, "inference_mode": True,
+  } | writer.settings  # fmt: skip
+  if writer.settings["peft_type"] == "LORA":
+    written["lora_dropout"] = dropout
   with storage.atomic_path(folder) as temporary:
     temporary.mkdir(parents=True)
-    tensors_io.save(tensors, temporary / WEIGHTS)
-    (temporary / SETTINGS).write_text(json.dumps(adapter, indent=2) + "\n", encoding="utf-8")
-
-
-def _short_name(module: str, others: list[str]) -> str:
-  """The shortest end of a module's name that is no end of the others': GPT-2 has attn.c_proj and
-  mlp.c_proj."""
-  parts = module.split(".")
-  ends = (".".join(parts[-n:]) for n in range(1, len(parts) + 1))
-  return next(end for end in ends if not any(f".{other}".endswith(f".{end}") for other in others))
-
-
-def _usual(values: dict[str, Any]):
-  """The most common value."""
-  every = list(values.values())
-  return max(set(every), key=every.count)
+    tensors_io.save({PREFIX + k: x for k, x in writer.tensors.items()}, temporary / WEIGHTS)
+    (temporary / SETTINGS).write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")

@@ -49,6 +49,13 @@ def merge_leaf(name: str, leaf: jax.Array, adapter: Mapping[str, jax.Array]) -> 
   return leaf
 
 
+def of_leaf(name: str, adapter: Mapping[str, Any]) -> dict[str, Any]:
+  """What of an adapter may concern this leaf of params, by the paths."""
+  path = name.removeprefix("params/").removesuffix("/kernel").removesuffix("/bias")
+  return {n: x for n, x in adapter.items() if n.split("/", 1)[1].startswith(path + "/")
+          or n.split("/", 1)[1] == name.removeprefix("params/")}  # fmt: skip
+
+
 def effective(variables: Mapping[str, Any]) -> Mapping[str, Any]:
   """The variables that the decoder's modules read: params with all that is worked into them, and
   beside them what the layers read themselves.
