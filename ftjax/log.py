@@ -4,13 +4,21 @@ only."""
 import json
 import math
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import jax
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+  BarColumn,
+  DownloadColumn,
+  MofNCompleteColumn,
+  Progress,
+  TextColumn,
+  TimeRemainingColumn,
+)
 
 METRICS = "metrics.jsonl"
 
@@ -131,6 +139,46 @@ class ProgressLine:
     """Stops the live bar."""
     if self._bar:
       self._bar.stop()
+
+
+class Transfer:
+  """How far the reading or writing of many bytes is, on process 0: from its second second on a
+  live bar on a terminal; elsewhere one line at the end.
+
+  what: as in "reading MODEL". total: bytes. `add` may be called from several threads.
+  """
+
+  def __init__(self, what: str, total: int, console: Console | None = None):
+    self._console = console or Console(file=sys.stderr)
+    self._what, self._total, self._began = what, total, time.monotonic()
+    self._done, self._bar, self._lock = 0, None, threading.Lock()
+    self._quiet = jax.process_index() != 0
+
+  def add(self, nbytes: int) -> None:
+    """So many bytes more are done."""
+    with self._lock:
+      self._done += nbytes
+      if self._bar:
+        self._bar.update(self._task, completed=self._done)
+      elif self._console.is_terminal and not self._quiet and self._seconds > 1:
+        columns = TextColumn(self._what), BarColumn(), DownloadColumn(), TimeRemainingColumn()
+        self._bar = Progress(*columns, console=self._console)
+        self._task = self._bar.add_task("", total=self._total, completed=self._done)
+        self._bar.start()
+
+  @property
+  def _seconds(self) -> float:
+    return time.monotonic() - self._began
+
+  def __enter__(self) -> "Transfer":
+    return self
+
+  def __exit__(self, kind, *_) -> None:
+    if self._bar:
+      self._bar.stop()
+    elif kind is None and not self._quiet and self._seconds > 1:
+      text = f"{self._what}: {self._done / 1e9:.2f} GB in {self._seconds:.1f} s"
+      self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def say(text: str) -> None:

@@ -4,98 +4,195 @@ go along."""
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
 from ftjax import storage, tree
-from ftjax.models import tensors as tensors_io
+from ftjax.config import InputError
 from ftjax.models.adapters import kinds
 from ftjax.models.config import ModelConfig, Weight
-from ftjax.models.tensors import INDEX, SINGLE, names_of, to_theirs
+from ftjax.models.formats import safetensors
+from ftjax.models.tensors import hf_shape, places_of, to_theirs
 
-SHARD_BYTES = 5 * 10**9  # transformers' own default is of this order
-CARRIED = ("generation_config.json", "LICENSE*", "NOTICE*", "USE_POLICY*")
+SHARD_BYTES = 5 * 10**9  # as transformers 4 and huggingface_hub; transformers 5 has 50 GB
+LEGAL = ("generation_config.json", "LICEN[CS]E*", "NOTICE*", "USE_POLICY*")
+TOKENIZER = (
+  "tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "added_tokens.json",
+  "chat_template*", "*.tiktoken", "spiece.model", "sentencepiece*.model", "tekken.json",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Lazy:
+  """A leaf that `write` asks for one tensor at a time, so that it need never be there as a whole.
+
+  get: fn(index) -> that tensor in our layout, as numpy's or jax's array, sharded or not. index
+  counts the stacked dims: (layer,) or (layer, expert), and () for a leaf that is not stacked. It
+  stands for leaf[index] of an array, is called once for each tensor, layer by layer, and by every
+  process in the same order. What it returns is let go before the next one is asked for.
+  dtype: of the tensors.
+  """
+
+  dtype: Any
+  get: Callable[[tuple[int, ...]], Any]
+
+  def __getitem__(self, index: tuple[int, ...]) -> Any:
+    return self.get(index)
+
+
+class _Tensor(NamedTuple):
+  """A tensor to be written: its name and form over there, and where it comes from here."""
+
+  name: str
+  shape: tuple[int, ...]
+  dtype: np.dtype
+  weight: Weight
+  index: tuple[int, ...]
+
+  @property
+  def nbytes(self) -> int:
+    return int(np.prod(self.shape)) * self.dtype.itemsize
 
 
 def write(
   folder: str | Path,
-  variables,
+  variables: Mapping[str, Any],
   config: ModelConfig,
   table: list[Weight],
   hf_config: dict[str, Any],
   source: Path | None = None,
   shard_bytes: int = SHARD_BYTES,
+  *,
+  dtypes: Mapping[str, Any] | Any = None,
+  carried: tuple[str, ...] = LEGAL + TOKENIZER,
 ) -> None:
   """Writes variables["params"] as a Hugging Face folder, all of it or nothing.
 
-  source: a folder whose generation config and licence are carried along. Tensors keep their dtype,
-  which config.json then names. Adapters are not merged here: see lora.merge.
+  A leaf is an array, or a Lazy, which is how a caller changes weights on their way out (merges an
+  adapter, say) tensor by tensor. The host holds one tensor at a time. Of several processes all must
+  call this, since all take part in gathering what is sharded; process 0 writes.
+
+  source: a folder whose files of the patterns `carried` go along: generation config, licence and
+  tokenizer. Give LEGAL where another tokenizer is written beside the weights. shard_bytes: the most
+  in a file, unless one tensor is larger. dtypes: one for all tensors, or one for each of the
+  checkpoint's names (hf.dtypes(checkpoint): those it came with); else each keeps its leaf's.
+  config.json names the one that most bytes have. Adapters are not merged here.
   """
   if kinds.on(variables):
     raise ValueError(
       "an adapter would be lost here: merge it first (lora.merge), or use lora.write"
     )
-  folder = Path(folder)
   named = tree.flatten(variables["params"])
-  dtype = str(next(iter(named.values())).dtype)
+  shards = _shards(_plan(named, config, table, dtypes), shard_bytes)
+  if jax.process_index():
+    for tensor in (t for shard in shards.values() for t in shard):
+      _fetch(named[tensor.weight.path], tensor.index)
+    return
   with storage.atomic_path(folder) as temporary:
     temporary.mkdir(parents=True)
-    _write_shards(temporary, _tensors(named, config, table), shard_bytes)
-    written = {k: v for k, v in hf_config.items() if k != "torch_dtype"} | {"dtype": dtype}
-    (temporary / "config.json").write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
-    for pattern in CARRIED:
-      for path in source.glob(pattern) if source else ():
-        shutil.copy(path, temporary / path.name)
+    for file, shard in shards.items():
+      safetensors.write(temporary / file, shard, _tensors(shard, named, config))
+    if len(shards) > 1:
+      _write_json(temporary / safetensors.INDEX, _index(shards), sort_keys=True)
+    kept = {k: v for k, v in hf_config.items() if k != "torch_dtype"}
+    dtype = _usual(t for shard in shards.values() for t in shard)
+    _write_json(temporary / "config.json", kept | {"dtype": dtype})
+    for path in files_of(source, carried) if source else ():
+      shutil.copyfile(path, temporary / path.name)
 
 
-def _tensors(named, config, table) -> Iterator[tuple[str, np.ndarray]]:
-  """The checkpoint's tensors one at a time, in a steady order."""
+def _plan(named, config, table, dtypes) -> list[_Tensor]:
+  """Every tensor of the checkpoint, layer after layer."""
+  found = []
   for weight in table:
-    leaf = named[weight.path]
-    for l, name in enumerate(names_of(weight, config)):
-      ours = np.asarray(leaf[l] if weight.stacked else leaf)
-      yield name, np.ascontiguousarray(to_theirs(ours, weight, config))
+    shape, own = hf_shape(weight, config), named[weight.path].dtype
+    for name, index in places_of(weight, config):
+      dtype = dtypes[name] if isinstance(dtypes, Mapping) else own if dtypes is None else dtypes
+      found.append(_Tensor(name, shape, np.dtype(dtype), weight, index))
+  return sorted(found, key=lambda t: _natural(t.name))
 
 
-def _write_shards(
-  folder: Path, tensors: Iterator[tuple[str, np.ndarray]], shard_bytes: int
-) -> None:
-  """One file, or numbered shards and an index where they exceed `shard_bytes`; one shard is in
-  memory at a time."""
-  names: list[list[str]] = []
-  shard: dict[str, np.ndarray] = {}
-  total = held = 0
-
-  def flush():
-    tensors_io.save(shard, folder / f"model-{len(names) + 1:05d}.part")
-    names.append(list(shard))
-    shard.clear()
-
-  for name, tensor in tensors:
-    if shard and held + tensor.nbytes > shard_bytes:
-      flush()
+def _shards(plan: list[_Tensor], shard_bytes: int) -> dict[str, list[_Tensor]]:
+  """{file: its tensors}, filled in order as huggingface_hub does; one file has a name of its own."""
+  shards: list[list[_Tensor]] = [[]]
+  held = 0
+  for tensor in plan:
+    if shards[-1] and held + tensor.nbytes > shard_bytes:
+      shards.append([])
       held = 0
-    shard[name] = tensor
+    shards[-1].append(tensor)
     held += tensor.nbytes
-    total += tensor.nbytes
-  flush()
-  if len(names) == 1:
-    (folder / "model-00001.part").rename(folder / SINGLE)
-    return
-  where = {}
-  for i, some in enumerate(names, 1):
-    final = f"model-{i:05d}-of-{len(names):05d}.safetensors"
-    (folder / f"model-{i:05d}.part").rename(folder / final)
-    where |= {name: final for name in some}
-  index = {
-    "metadata": {"total_size": total},
-    "weight_map": dict(sorted(where.items(), key=_natural)),
+  n = len(shards)
+  numbered = lambda i: f"model-{i:05d}-of-{n:05d}.safetensors"
+  names = [safetensors.SINGLE] if n == 1 else [numbered(i + 1) for i in range(n)]
+  # Wide dtypes first, as the library sorts: so every tensor starts at a multiple of its item.
+  sort = lambda shard: sorted(shard, key=lambda t: -t.dtype.itemsize)
+  return dict(zip(names, map(sort, shards), strict=True))
+
+
+def _tensors(shard: list[_Tensor], named, config) -> Iterator[np.ndarray]:
+  """The tensors of a shard one at a time, in the checkpoint's layout."""
+  for tensor in shard:
+    ours = _fetch(named[tensor.weight.path], tensor.index).astype(tensor.dtype, copy=False)
+    yield to_theirs(ours, tensor.weight, config)
+
+
+def _fetch(leaf, index: tuple[int, ...]) -> np.ndarray:
+  """One tensor on the host, gathered from all processes where it is sharded over them."""
+  if isinstance(leaf, jax.Array) and not index:
+    # A new array: numpy's copy of a sharded one is kept for as long as the array itself.
+    shards = [s.data for s in leaf.addressable_shards]
+    leaf = jax.make_array_from_single_device_arrays(leaf.shape, leaf.sharding, shards)
+  tensor = leaf[index] if index or isinstance(leaf, Lazy) else leaf
+  if isinstance(tensor, jax.Array) and not tensor.is_fully_addressable:
+    return multihost_utils.process_allgather(tensor, tiled=True)
+  return np.asarray(tensor)
+
+
+def _index(shards: dict[str, list[_Tensor]]) -> dict[str, Any]:
+  every = [t for shard in shards.values() for t in shard]
+  total = {
+    "total_parameters": sum(int(np.prod(t.shape)) for t in every),
+    "total_size": sum(t.nbytes for t in every),
   }
-  (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+  where = {t.name: file for file, shard in shards.items() for t in shard}
+  return {"metadata": total, "weight_map": where}
 
 
-def _natural(item):
-  return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", item[0])]
+def _usual(tensors) -> str:
+  """The dtype that most bytes have."""
+  total: dict[str, int] = {}
+  for t in tensors:
+    total[str(t.dtype)] = total.get(str(t.dtype), 0) + t.nbytes
+  return max(total, key=total.__getitem__)
+
+
+def files_of(source: Path, patterns: tuple[str, ...]) -> list[Path]:
+  """The files of a model folder that match. A link must not lead out of the folder (or, in the
+  hub's cache, out of the repository's blobs): what is copied here is often published next."""
+  source = Path(source)
+  roots = [source.resolve()]
+  if source.resolve().parent.name == "snapshots":
+    roots.append(source.resolve().parent.parent / "blobs")
+  found = sorted({p for pattern in patterns for p in source.glob(pattern) if p.is_file()})
+  for path in found:
+    if not any(path.resolve().is_relative_to(root) for root in roots):
+      raise InputError(
+        f"{path} is a link to {path.resolve()}, outside the model's folder: it is not copied. "
+        "Put the file itself there, or remove the link."
+      )
+  return found
+
+
+def _write_json(path: Path, content: dict[str, Any], **kwargs) -> None:
+  path.write_text(json.dumps(content, indent=2, **kwargs) + "\n", encoding="utf-8")
+
+
+def _natural(name: str) -> list[Any]:
+  return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

@@ -1,31 +1,34 @@
-"""Hugging Face checkpoint folders, read and written: config.json, safetensors (one file or shards
-with an index)."""
+"""Checkpoint folders, looked into and read: what the model is, and its weights in whichever of the
+formats they are."""
 
+import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Sharding
 
-from ftjax import plugin, tree
+from ftjax import log, plugin, tree
 from ftjax.config import InputError
 from ftjax.models.config import ModelConfig, Weight
-from ftjax.models.tensors import (
-  DTYPES,
-  Stored,
-  headers,
-  hf_shape,
-  key_of,
-  names_of,
-  our_shape,
-  parts_of,
-  read_json,
-)
+from ftjax.models.formats import flax_msgpack, meta, safetensors, torch_bin
+from ftjax.models.formats.stored import DTYPES, Stored
+from ftjax.models.hub import resolve
+from ftjax.models.reading import box_of, read_parts, size_of
+from ftjax.models.tensors import hf_shape, names_of, our_shape, read_json
 
+__all__ = [
+  "FORMATS", "Checkpoint", "dtypes", "generation_config", "load_family", "open_checkpoint", "read",
+  "read_config", "resolve",
+]  # fmt: skip
 FAMILIES = "ftjax.models.families"
-STARTER = Path(__file__).resolve().parents[1] / "assets" / "starter"
+FORMATS = (safetensors, torch_bin, flax_msgpack, meta)  # the first that a folder has is read
 
 
 @dataclass(frozen=True)
@@ -38,41 +41,12 @@ class Checkpoint:
   config: ModelConfig
   table: list[Weight]
   stored: dict[str, Stored]  # by the table's names, which are those of transformers today
+  format: str  # "safetensors", ...
   growth: Any = None  # vocabulary.Growth: what `config` has beyond what is stored
 
 
-def resolve(source: str, revision: str = "") -> Path:
-  """The local folder of a source: a folder, "starter", or a hub id (downloaded to, or found in, the
-  hub's cache)."""
-  if source == "starter":
-    return STARTER
-  folder = Path(source).expanduser()
-  if folder.is_dir():
-    return folder
-  if folder.is_absolute() or source.startswith((".", "~")) or source.count("/") > 1:
-    raise InputError(
-      f"model.source={source!r}: there is no such folder (looked from {Path.cwd()})."
-    )
-  from huggingface_hub import errors, snapshot_download
-
-  wanted = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "LICENSE*", "NOTICE*", "USE*"]
-  try:
-    return Path(snapshot_download(source, revision=revision or None, allow_patterns=wanted))
-  except (
-    errors.HfHubHTTPError,
-    errors.LocalEntryNotFoundError,
-    errors.HFValidationError,
-    OSError,
-  ) as e:
-    raise InputError(
-      f"model.source={source!r} is no folder here, and the hub did not give it "
-      f"({type(e).__name__}). Check the name; for a gated model accept its licence on its page and "
-      "run `hf auth login`; without network give a folder, or 'starter'."
-    ) from e
-
-
 def open_checkpoint(folder: str | Path) -> Checkpoint:
-  """Reads config.json and the headers; checks every name and shape in both directions before any
+  """Reads config.json and the headers of the weights; checks every name and shape in both directions before any
   tensor is read.
 
   Raises InputError: no config.json or weights, an unsupported model_type, unknown config fields,
@@ -83,7 +57,8 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
   family = load_family(hf_config)
   config = family.config(hf_config)
   table = family.weights(config)
-  stored = headers(folder)
+  format_, files = _weights(folder)
+  stored = format_.headers(files)
   prefix, ignored = getattr(family, "PREFIX", ""), list(getattr(family, "IGNORED", ()))
   if prefix and not any(name.startswith(prefix) for name in stored):
     full = lambda n: n if n.startswith("lm_head") else prefix + n
@@ -92,17 +67,28 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
     ignored.append(r"lm_head\.weight")  # a copy of the token table
   ignored.append(r".*rotary_emb\.inv_freq")  # computed from config.json
   _check_names(table, config, stored, ignored, folder)
-  return Checkpoint(folder, hf_config, config, table, stored)
+  mine = {name: stored[name] for weight in table for name in names_of(weight, config)}
+  return Checkpoint(folder, hf_config, config, table, mine, format_.NAME)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-  """config.json of a checkpoint folder."""
+  """config.json of a checkpoint folder, or what it would say where the format has its own."""
   path = folder / "config.json"
-  if not path.is_file():
-    raise InputError(
-      f"{folder} has no config.json: it is not a model folder in Hugging Face format."
-    )
-  return read_json(path)
+  if path.is_file():
+    return read_json(path)
+  if files := meta.find(folder):
+    return meta.config(files)
+  raise InputError(f"{folder} has no config.json: it is not a model folder in Hugging Face format.")
+
+
+def _weights(folder: Path) -> tuple[ModuleType, list[Path]]:
+  """(the format to read, its files)."""
+  for format_ in FORMATS:
+    if files := format_.find(folder):
+      return format_, files
+  known = "; ".join(f"{f.FILES} ({f.NAME})" for f in FORMATS)
+  found = ", ".join(sorted(p.name for p in folder.iterdir()))
+  raise InputError(f"{folder} has no weights: none of {known}. It holds: {found}.")
 
 
 def generation_config(folder: Path) -> dict[str, Any]:
@@ -125,26 +111,52 @@ def load_family(hf_config: dict[str, Any]):
   return plugin.load(FAMILIES, kind)
 
 
-def read(checkpoint: Checkpoint, dtype, sharding: Callable[[str, Any], Any] | None = None):
+def read(
+  checkpoint: Checkpoint, dtype=None, sharding: Callable[[str, Any], Sharding] | None = None
+) -> dict[str, Any]:
   """{"params": ...} with every leaf in `dtype`, stacked over layers, placed by `sharding(name,
   shape_struct)`.
 
-  On the host one tensor of the checkpoint is held at a time beside the parts of leaves that this
-  process keeps; on CPU those parts become the arrays' own memory, without a copy.
+  dtype: None keeps what the file has: each leaf gets the narrowest dtype that holds those of all
+  its tensors (float64 becomes float32, unless jax has float64 enabled); with `dtypes`, export
+  then writes each as it was. Only the parts that this process's devices hold are read, straight
+  into the memory that they keep on a CPU: beside it the host holds pieces of a few megabytes.
+  Raises InputError where a file is cut.
   """
-  leaves = {}
-  handles: dict[Path, Any] = {}
+  leaves: dict[str, jax.Array] = {}
+  plan = []
   for weight in checkpoint.table:
     name, shape = "params/" + weight.path, our_shape(weight, checkpoint.config)
-    place = sharding and sharding(name, jax.ShapeDtypeStruct(shape, dtype))
+    kind = dtype or _widest(checkpoint.stored[n].dtype for n in names_of(weight, checkpoint.config))
+    place = sharding and sharding(name, jax.ShapeDtypeStruct(shape, kind))
     whole = (slice(None),) * len(shape)
     indices = place.addressable_devices_indices_map(shape).values() if place else [whole]
-    parts = parts_of(weight, checkpoint.config, checkpoint.stored, indices, dtype, handles)
-    pick = lambda index, parts=parts, shape=shape: parts[key_of(index, shape)]
-    leaves[name] = (
-      jax.make_array_from_callback(shape, place, pick) if place else jax.device_put(pick(whole))
-    )
+    plan.append((weight, name, shape, kind, place, {box_of(index, shape) for index in indices}))
+  total = sum(
+    size_of(box) * np.dtype(kind).itemsize for *_, kind, _, boxes in plan for box in boxes
+  )
+  with log.Transfer(f"reading {checkpoint.folder.name} ({checkpoint.format})", total) as transfer:
+    for weight, name, shape, kind, place, boxes in plan:
+      parts = read_parts(weight, checkpoint.config, checkpoint.stored, boxes, kind, transfer.add)
+      pick = lambda index, parts=parts, shape=shape: parts[box_of(index, shape)]
+      if place:
+        leaf = jax.make_array_from_callback(shape, place, pick)
+      else:
+        leaf = jax.device_put(*parts.values())
+      leaves[name] = jax.block_until_ready(leaf)  # Elsewhere than on a CPU the host's copy goes.
   return tree.unflatten(leaves)
+
+
+def dtypes(checkpoint: Checkpoint) -> dict[str, np.dtype]:
+  """The dtype of each tensor in the file: for an export that changes none."""
+  return {name: DTYPES[x.dtype] for name, x in checkpoint.stored.items()}
+
+
+def _widest(names: Iterable[str]) -> np.dtype:
+  """The narrowest dtype that jax has and that holds all of these."""
+  return jax.dtypes.canonicalize_dtype(
+    functools.reduce(jnp.promote_types, (DTYPES[n] for n in names))
+  )
 
 
 def _check_names(table, config, stored, ignored, folder) -> None:

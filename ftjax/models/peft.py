@@ -9,8 +9,6 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from ftjax import storage, tree
 from ftjax.config import InputError
@@ -21,6 +19,7 @@ from ftjax.models.adapters.folder import Reader, Writer
 from ftjax.models.adapters.kinds import KINDS
 from ftjax.models.adapters.settings import SETTINGS
 from ftjax.models.config import ModelConfig, Weight
+from ftjax.models.formats import safetensors, torch_bin
 from ftjax.models.hf import Checkpoint
 from ftjax.models.tensors import read_json
 
@@ -54,18 +53,13 @@ def open_folder(folder: str | Path) -> Folder:
   supported."""
   folder = Path(folder)
   hf = settings(folder)
-  if hf is not None and (folder / PICKLED).is_file() and not (folder / WEIGHTS).is_file():
-    raise InputError(
-      f"{folder} has its weights in {PICKLED}, a pickle, which can run code when it is read. Save it "
-      "once more with PEFT, which writes safetensors."
-    )
-  if hf is None or not (folder / WEIGHTS).is_file():
+  files = [(folder / WEIGHTS, safetensors.headers), (folder / PICKLED, torch_bin.headers)]
+  found = [(path, headers) for path, headers in files if path.is_file()]
+  if hf is None or not found:
     raise InputError(f"{folder} is not a PEFT adapter: it needs {SETTINGS} and {WEIGHTS}.")
   rules.check(hf, folder)
-  try:
-    tensors = load_file(folder / WEIGHTS)
-  except (SafetensorError, OSError) as e:
-    raise InputError(f"{folder / WEIGHTS} is not a whole safetensors file: {e}.") from e
+  path, headers = found[0]
+  tensors = {k: x.read(tuple((0, n) for n in x.shape)) for k, x in headers([path]).items()}
   plain = lambda key: re.sub(r"\.default(?=\.weight$)", "", key.removeprefix(PREFIX))
   dora = lambda key: re.sub(r"(?<=lora_magnitude_vector)\.weight$", "", plain(key))
   return Folder(folder, hf, {dora(k): x for k, x in tensors.items()})

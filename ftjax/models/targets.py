@@ -8,6 +8,7 @@ import numpy as np
 
 from ftjax.config import InputError
 from ftjax.models.config import ModelConfig, Weight
+from ftjax.models.tensors import groups
 
 TABLES = ("embed/tokens", "embed/positions")  # looked up, not multiplied with
 
@@ -70,17 +71,11 @@ class Target:
 
   def _sides(self, side: str) -> tuple[str, str]:
     dims = self.dims_in if side == "in" else self.dims_out
-    group = next(g for g in _groups(self.weight) if dims[0] in g)
+    group = next(g for g in groups(self.weight.dims.split("->")[0]) if dims[0] in g)
     return " ".join(group), " ".join(dims)
 
   def _known(self, dims: str) -> dict[str, int]:
     return {d: self.sizes[d] for d in dims.split()}
-
-
-def _groups(weight: Weight) -> list[list[str]]:
-  """The dims of each axis of the checkpoint's tensor: "(N H) D -> ..." has [[N, H], [D]]."""
-  found = re.findall(r"\(([^)]*)\)|(\w)", weight.dims.split("->")[0])
-  return [(many or one).split() for many, one in found]
 
 
 def adaptable(config: ModelConfig, table: list[Weight]) -> dict[str, Target]:
@@ -89,11 +84,12 @@ def adaptable(config: ModelConfig, table: list[Weight]) -> dict[str, Target]:
   for weight in table:
     if not (weight.path.endswith("/kernel") or weight.path in TABLES):
       continue
-    groups, ours = _groups(weight), tuple(weight.dims.split("->")[1].split())
-    if len(groups) != 2:
+    theirs, ours = (groups(side) for side in weight.dims.split("->"))
+    if len(theirs) != 2 or "{e}" in weight.hf_name:
       continue
-    n = len(next(g for g in groups if ours[0] in g))  # kernels here have their inputs first
-    target = Target(weight, ours[:n], ours[n:], ours[0] in groups[0], config.sizes)
+    ours = tuple(d for dim in ours for d in dim)
+    n = len(next(g for g in theirs if ours[0] in g))  # kernels here have their inputs first
+    target = Target(weight, ours[:n], ours[n:], ours[0] in theirs[0], config.sizes)
     found[target.path] = target
   return found
 

@@ -1,14 +1,12 @@
-"""Tensors in safetensors files: where they are, and their way from the checkpoint's layout to
-ours."""
+"""The checkpoint's tensors and our leaves: names, shapes and layouts on both sides."""
 
 import json
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import einops
 import numpy as np
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from ftjax.config import InputError
@@ -16,18 +14,7 @@ from ftjax.models.config import ModelConfig, Weight
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
-DTYPES = ("F64", "F32", "F16", "BF16")  # of tensors in a file, as safetensors calls them
-
-Key = tuple[tuple[int, int], ...]  # which part of a leaf: (start, stop) of every dim
-
-
-class Stored(NamedTuple):
-  """A tensor in a safetensors file, from the file's header."""
-
-  file: Path
-  name: str
-  shape: tuple[int, ...]
-  dtype: str
+JSON_LIMIT = 1 << 26  # bytes; the index of a model of 100,000 tensors has a fifth of it
 
 
 def names_of(weight: Weight, config: ModelConfig) -> list[str]:
@@ -51,6 +38,19 @@ def hf_shape(weight: Weight, config: ModelConfig) -> tuple[int, ...]:
   )
 
 
+def places_of(weight: Weight, config: ModelConfig) -> list[tuple[str, tuple[int, ...]]]:
+  """(the checkpoint's name, the index in our leaf) of each tensor of one line of the table: the
+  index is () for a leaf that is not stacked."""
+  shape, names = our_shape(weight, config), names_of(weight, config)
+  stacked = shape[: len(shape) - len(groups(weight.dims.split("->")[1]))]
+  return list(zip(names, np.ndindex(*stacked), strict=True))
+
+
+def groups(side: str) -> list[list[str]]:
+  """[["N", "H"], ["D"]] from "(N H) D": the letters of each dim of one side of a pattern."""
+  return [(many or one).split() for many, one in re.findall(r"\(([^)]*)\)|(\w+)", side)]
+
+
 def to_ours(tensor: np.ndarray, weight: Weight, config: ModelConfig) -> np.ndarray:
   """One layer's tensor in our layout."""
   return einops.rearrange(tensor, weight.dims, **_sizes(weight, config))
@@ -66,84 +66,10 @@ def _sizes(weight: Weight, config: ModelConfig) -> dict[str, int]:
   return {d: size for d, size in config.sizes.items() if d in weight.dims}
 
 
-def parts_of(
-  weight: Weight, config: ModelConfig, stored: dict[str, Stored], indices, dtype, handles: dict
-) -> dict[Key, np.ndarray]:
-  """The parts of one leaf that these indices select, by key_of; each tensor is read once, however
-  many parts it is in."""
-  shape = our_shape(weight, config)
-  wanted = {key_of(index, shape): index for index in indices}
-  parts = {key: _aligned([stop - start for start, stop in key], dtype) for key in wanted}
-  for l, name in enumerate(names_of(weight, config)):
-    theirs = stored[name]
-    if theirs.file not in handles:
-      handles[theirs.file] = safe_open(theirs.file, framework="numpy")
-    tensor = to_ours(handles[theirs.file].get_tensor(theirs.name), weight, config)
-    for key, index in wanted.items():
-      if not weight.stacked:
-        parts[key][...] = tensor[index]
-      elif key[0][0] <= l < key[0][1]:
-        parts[key][l - key[0][0]] = tensor[index[1:]]
-  return parts
-
-
-def key_of(index: tuple[slice, ...], shape: tuple[int, ...]) -> Key:
-  """(start, stop) of every dim."""
-  return tuple(s.indices(size)[:2] for s, size in zip(index, shape, strict=True))
-
-
-def _aligned(shape, dtype) -> np.ndarray:
-  """An empty array at a multiple of 64 bytes, which XLA's CPU takes over as it is instead of
-  copying it."""
-  dtype = np.dtype(dtype)
-  size = int(np.prod(shape)) * dtype.itemsize
-  memory = np.empty(size + 64, np.uint8)
-  start = -memory.ctypes.data % 64
-  return memory[start : start + size].view(dtype).reshape(shape)
-
-
-def headers(folder: Path) -> dict[str, Stored]:
-  """Every tensor of a checkpoint, from the files that the index names where there is one."""
-  index = folder / INDEX
-  if index.is_file():
-    listed = read_json(index).get("weight_map")
-    if not isinstance(listed, dict) or not all(isinstance(p, str) for p in listed.values()):
-      raise InputError(
-        f"{index} is not a valid index: it needs a weight_map from tensors to files."
-      )
-    paths = sorted(set(listed.values()))
-    if bad := [p for p in paths if Path(p).name != p or p == ".."]:
-      raise InputError(f"{index} points outside its folder: {bad[0]!r}.")
-  elif (folder / SINGLE).is_file():
-    paths = [SINGLE]
-  else:
-    found = sorted(p.name for p in folder.iterdir())
-    raise InputError(
-      f"{folder} has no weights: no {SINGLE} and no {INDEX}. It holds: {', '.join(found)}."
-    )
-  stored: dict[str, Stored] = {}
-  for name in paths:
-    path = folder / name
-    if not path.is_file():
-      raise InputError(f"{index} names {name!r}, which is missing.")
-    try:
-      with safe_open(path, framework="numpy") as f:
-        for key in f.keys():
-          if key in stored:
-            raise InputError(
-              f"{folder} has the tensor {key} twice: in {stored[key].file.name} and in {name}."
-            )
-          header = f.get_slice(key)
-          stored[key] = Stored(path, key, tuple(header.get_shape()), header.get_dtype())
-    except (SafetensorError, OSError) as e:
-      raise InputError(
-        f"{path} is not a whole safetensors file: {e}. Download or copy it again."
-      ) from e
-  return stored
-
-
 def read_json(path: Path) -> dict[str, Any]:
   """A JSON file that must hold an object."""
+  if path.stat().st_size > JSON_LIMIT:
+    raise InputError(f"{path} has {path.stat().st_size} bytes, which no such file needs.")
   try:
     found = json.loads(path.read_text(encoding="utf-8"))
   except json.JSONDecodeError as e:

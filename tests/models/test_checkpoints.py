@@ -121,7 +121,7 @@ def test_nothing_is_left_of_an_export_that_failed(variant, tmp_path, monkeypatch
 
   source = variant("llama")
   out = written(source, tmp_path / "out")
-  monkeypatch.setattr(export.tensors_io, "save", full)
+  monkeypatch.setattr(export.safetensors, "write", full)
   with pytest.raises(OSError, match="No space left"):
     written(source, tmp_path / "new", jnp.bfloat16)
   with pytest.raises(InputError, match="is there already and not empty"):
@@ -246,7 +246,7 @@ FOLDERS = {
   ),
   "config.json holds list, not an object": lambda f: (f / "config.json").write_text("[]"),
   "config.json is not valid JSON: 'utf-8'": lambda f: (f / "config.json").write_bytes(b"\xff{}"),
-  "has no weights: no model.safetensors .* It holds: config.json": lambda f: (f / SINGLE).unlink(),
+  "has no weights: none of model.safetensors .* It holds: config.json": lambda f: (f / SINGLE).unlink(),
   "is not a whole safetensors file: .* Download or copy it again": _truncate,
   "is not a whole safetensors file": _terabytes,
   "names 'gone.safetensors', which is missing": lambda f: _index(
@@ -277,9 +277,9 @@ def test_folders_that_are_not_whole(copy, message):
     ("/nowhere/at/all", "there is no such folder"),
     (
       "nobody/nothing",
-      "is no folder here, and the hub did not give it .*without network give a folder",
+      "is no folder here and not in the hub's cache .*HF_HUB_OFFLINE is set",
     ),
-    ("no such name", "is no folder here, and the hub did not give it"),
+    ("no such name", "is no folder here and cannot be a hub id, which is owner/name"),
   ],
 )
 def test_sources_that_are_not_there(source, message):

@@ -40,7 +40,7 @@ def read(r: Reader) -> dict[str, Any]:
   named = {}
   for weight in r.table:
     places, found = places_of(weight, r.config), {}
-    for name, place in places.items():
+    for name, place in places:
       for key in _spellings(name):
         if key in r.left:
           found[place] = (key, r.left.pop(key))
@@ -90,9 +90,9 @@ def write(w: Writer) -> None:
     mine = [x for x in weights if f"saved/{x.path}" in w.adapter]
     alone = all(x.path.endswith("/bias") for x in mine)
     for weight in mine if alone else weights:
-      for l, (name, place) in enumerate(places_of(weight, w.config).items()):
+      for name, place in places_of(weight, w.config):
         module, _, last = name.rpartition(".")
-        paired = _paired(w, weight, l)
+        paired = _paired(w, weight, place)
         if weight in mine or not paired:
           copy = w.adapter.get(f"saved/{weight.path}")
           leaf = np.asarray(w.base(f"params/{weight.path}") if copy is None else copy)
@@ -107,7 +107,7 @@ def write(w: Writer) -> None:
   w.settings["bias"] = min(biases, default="none")
 
 
-def _paired(w: Writer, weight: Weight, layer: int) -> bool:
+def _paired(w: Writer, weight: Weight, place: tuple[int, ...]) -> bool:
   """Whether a low-rank pair is on the weight's module, in this layer."""
   scale = w.adapter.get(f"lora_scale/{re.sub('/(kernel|bias)$', '', weight.path)}/scale")
-  return scale is not None and bool(np.ravel(scale)[layer if weight.stacked else 0] != 0)
+  return scale is not None and bool(scale[place] != 0)
