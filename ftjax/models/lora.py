@@ -1,6 +1,8 @@
 """Adapters (Hu et al. 2021 and what grew from it) as the rest of the house sees them: new ones, PEFT's
 folders, and bases with adapters merged into them. See adapters/kinds.py for what there can be."""
 
+import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,18 +14,19 @@ import numpy as np
 
 from ftjax import tree
 from ftjax.config import InputError, positive
-from ftjax.models import peft
+from ftjax.models import export, hf, peft, vocabulary
 from ftjax.models.adapters import kinds, low_rank, rows
 from ftjax.models.adapters.kinds import on, split
 from ftjax.models.adapters.settings import SETTINGS
-from ftjax.models.config import ModelConfig
+from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.hf import Checkpoint
 from ftjax.models.peft import WEIGHTS, base_for, open_folder, settings, write
 from ftjax.models.targets import Target, choose, linear_layers
+from ftjax.models.tensors import places_of, to_ours
 
 __all__ = [
-  "SETTINGS", "WEIGHTS", "Target", "base_for", "choose", "init", "init_rows", "linear_layers",
-  "merge", "merge_leaf", "on", "open_folder", "read", "settings", "split", "write",
+  "SETTINGS", "WEIGHTS", "Target", "base_for", "choose", "init", "init_rows", "lazily_merged",
+  "linear_layers", "merge", "merger", "on", "open_folder", "read", "settings", "split", "write",
 ]  # fmt: skip
 
 
@@ -80,9 +83,22 @@ def init_rows(ids, params):
   return tree.unflatten(rows.init(ids, tree.flatten(params)))
 
 
-def read(folder: str | Path | peft.Folder, checkpoint: Checkpoint, params, dtype=jnp.float32):
-  """The collections of a PEFT folder, for base_for's checkpoint with its {"params": ...}."""
-  return peft.read(folder, checkpoint, tree.flatten(params).__getitem__, dtype)
+def read(folder: str | Path | peft.Folder, checkpoint: Checkpoint, params=None, dtype=jnp.float32):
+  """The collections of a PEFT folder, for base_for's checkpoint.
+
+  params: its {"params": ...}; without them, the few leaves that may be needed are read from its
+  files. Raises InputError for what does not fit.
+  """
+  if params is not None:
+    return peft.read(folder, checkpoint, tree.flatten(params).__getitem__, dtype)
+
+  def base(name: str) -> jax.Array:
+    stored = vocabulary.as_stored(checkpoint)
+    table = [w for w in stored.table if "params/" + w.path == name]
+    (leaf,) = jax.tree.leaves(hf.read(dataclasses.replace(stored, table=table), jnp.float32))
+    return vocabulary.grow(checkpoint, name, leaf)
+
+  return peft.read(folder, checkpoint, base, dtype)
 
 
 def merge(variables) -> dict[str, Any]:
@@ -92,23 +108,41 @@ def merge(variables) -> dict[str, Any]:
   """
   named = tree.flatten(variables)
   params = {n: x for n, x in named.items() if n.startswith("params/")}
-  adapter = {n: x for n, x in named.items() if n not in params}
-  merged = merge_leaf(params.keys(), adapter)
+  merged = merger(params, {n: x for n, x in named.items() if n not in params})
   return tree.unflatten({n: merged(n, x) for n, x in params.items()})
 
 
-def merge_leaf(names, adapter: Mapping[str, jax.Array]) -> Callable[[str, jax.Array], jax.Array]:
-  """fn(name, leaf) -> that leaf of params with `adapter` (leaves by name) merged into it, in its
-  dtype.
+def lazily_merged(checkpoint: Checkpoint, adapter, dtype) -> dict[str, Any]:
+  """The same for a checkpoint whose weights have not been read: leaves that export.write reads,
+  merges and converts one tensor at a time, so that no model is ever in memory."""
+  names = ["params/" + w.path for w in checkpoint.table]
+  merged = merger(names, tree.flatten(adapter))
+  return {"params": tree.unflatten({
+    w.path: export.Lazy(np.dtype(dtype), functools.partial(_merged, checkpoint, w, merged, dtype))
+    for w in checkpoint.table
+  })}  # fmt: skip
 
-  names: of all leaves that the base has. One leaf needs no other: a base that does not fit into
-  memory is merged leaf by leaf.
+
+def _merged(checkpoint: Checkpoint, weight: Weight, merged, dtype, index: tuple[int, ...]):
+  stored = vocabulary.as_stored(checkpoint)
+  name = next(n for n, place in places_of(weight, stored.config) if place == index)
+  tensor = stored.stored[name].read(tuple((0, n) for n in stored.stored[name].shape))
+  ours = jnp.asarray(to_ours(tensor, weight, stored.config), jnp.float32)
+  grown = vocabulary.grow(checkpoint, "params/" + weight.path, ours)
+  return merged("params/" + weight.path, grown, index).astype(dtype)
+
+
+def merger(names, adapter: Mapping[str, jax.Array]) -> Callable[..., jax.Array]:
+  """fn(name, leaf, index=()) -> that leaf of params with `adapter` (leaves by name) merged into it,
+  in its dtype; or the part leaf[index] of one that is stacked.
+
+  names: of all leaves that the base has, none of which needs another one for it.
   """
   low_rank.check_merge(names, adapter)
   merged = jax.jit(kinds.merge_leaf, static_argnums=0)
 
-  def merge(name: str, leaf: jax.Array) -> jax.Array:
-    mine = kinds.of_leaf(name, adapter)
+  def merge(name: str, leaf: jax.Array, index: tuple[int, ...] = ()) -> jax.Array:
+    mine = {n: x[index] for n, x in kinds.of_leaf(name, adapter).items()}
     return merged(name, leaf, mine).astype(leaf.dtype) if mine else leaf
 
   return merge

@@ -17,7 +17,7 @@ from ftjax.models import vocabulary
 from ftjax.models.adapters import settings as rules
 from ftjax.models.adapters.folder import Reader, Writer
 from ftjax.models.adapters.kinds import KINDS
-from ftjax.models.adapters.settings import SETTINGS
+from ftjax.models.adapters.settings import HEAD, SETTINGS
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.formats import safetensors, torch_bin
 from ftjax.models.hf import Checkpoint
@@ -68,29 +68,25 @@ def open_folder(folder: str | Path) -> Folder:
 def base_for(folder: Folder, checkpoint: Checkpoint) -> Checkpoint:
   """The checkpoint as the adapter wants it: with a head of its own where the adapter treats a tied
   head otherwise than the token table, and with rows for the tokens that it adds."""
-  table = next(
-    w.hf_name.removesuffix(".weight") for w in checkpoint.table if w.path == "embed/tokens"
-  )
-  untied = vocabulary.untied(checkpoint) if checkpoint.config.tied else checkpoint
-  head = next(
-    (w.hf_name.removesuffix(".weight") for w in untied.table if w.path == "head/kernel"), ""
-  )
-  if untied is not checkpoint:
-    mine, heads = folder.under(table), folder.under(head)
+  table, head = (_module(checkpoint, path) for path in ("embed/tokens", "head/kernel"))
+  if checkpoint.config.tied:
+    mine, heads = folder.under(table), folder.under(HEAD)
     same = mine.keys() == heads.keys() and all(np.array_equal(x, heads[k]) for k, x in mine.items())
-    shared = set(mine) <= {"weight"} and not rules.saves(folder.settings, table)
     rows = all(key.endswith("trainable_tokens_delta") for key in mine)
-    if same:
-      folder.tensors = {k: x for k, x in folder.tensors.items() if not k.startswith(head + ".")}
-    elif heads or not (shared or rows):
-      checkpoint = untied
-  sizes = [len(x) for k, x in folder.tensors.items()
-           if re.fullmatch(rf"({re.escape(table)}|{re.escape(head)})\..*?weight", k)
-           and "lora" not in k]  # fmt: skip
-  ids = [
-    i for name in (table, head) for i in rules.token_ids(folder.settings, name, name == table) or ()
-  ]
-  return vocabulary.at_least(checkpoint, max([*sizes, *(i + 1 for i in ids)], default=0))
+    copy = mine.keys() == {"weight"} and not rules.saves(folder.settings, table)
+    if not same and (heads or not (rows or copy)):
+      checkpoint, head = vocabulary.untied(checkpoint), HEAD
+  whole = re.compile(rf"({re.escape(table)}|{re.escape(head or table)})\.(\w+\.)*?weight")
+  sizes = [len(x) for k, x in folder.tensors.items() if whole.fullmatch(k) and ".lora_" not in k]
+  for name in filter(None, (table, head)):
+    sizes += [i + 1 for i in rules.token_ids(folder.settings, name, name == table) or ()]
+  return vocabulary.at_least(checkpoint, max(sizes, default=0))
+
+
+def _module(checkpoint: Checkpoint, path: str) -> str:
+  """The checkpoint's module of a leaf; "" where it has none."""
+  names = (w.hf_name.removesuffix(".weight") for w in checkpoint.table if w.path == path)
+  return next(names, "")
 
 
 def read(
@@ -103,9 +99,11 @@ def read(
   """
   if not isinstance(folder, Folder):
     folder = open_folder(folder)
-  reader = Reader(
-    folder.path, folder.settings, dict(folder.tensors), checkpoint.config, checkpoint.table, base
-  )
+  if base_for(folder, checkpoint) != checkpoint:
+    raise ValueError("the checkpoint is not as the adapter wants it: see base_for")
+  drop = HEAD + "." if checkpoint.config.tied else "\n"  # the table's own tensors once more
+  left = {k: x for k, x in folder.tensors.items() if not k.startswith(drop)}
+  reader = Reader(folder.path, folder.settings, left, checkpoint.config, checkpoint.table, base)
   named = {}
   for kind in KINDS:
     named |= kind.read(reader)

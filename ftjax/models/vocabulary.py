@@ -35,15 +35,16 @@ class Growth:
 
 
 def untied(checkpoint: hf.Checkpoint) -> hf.Checkpoint:
-  """The same model with a head of its own, which is read from the token table's tensor."""
+  """The same model with a head of its own, which is read from the token table's tensor; as it is
+  where it has one."""
+  if not checkpoint.config.tied:
+    return checkpoint
   config = checkpoint.config.with_(tied=False)
   table = hf.load_family(checkpoint.hf_config).weights(config)
-  head, tokens = (
-    next((w for w in table if w.path == p), None) for p in ("head/kernel", "embed/tokens")
-  )
-  if head is None:
+  names = {w.path: w.hf_name for w in table}
+  if "head/kernel" not in names:
     raise InputError(f"A {checkpoint.hf_config['model_type']} model cannot have an untied head.")
-  stored = checkpoint.stored | {head.hf_name: checkpoint.stored[tokens.hf_name]}
+  stored = checkpoint.stored | {names["head/kernel"]: checkpoint.stored[names["embed/tokens"]]}
   hf_config = checkpoint.hf_config | {"tie_word_embeddings": False}
   return replace(checkpoint, config=config, table=table, stored=stored, hf_config=hf_config)
 

@@ -246,7 +246,9 @@ FOLDERS = {
   ),
   "config.json holds list, not an object": lambda f: (f / "config.json").write_text("[]"),
   "config.json is not valid JSON: 'utf-8'": lambda f: (f / "config.json").write_bytes(b"\xff{}"),
-  "has no weights: none of model.safetensors .* It holds: config.json": lambda f: (f / SINGLE).unlink(),
+  "has no weights: none of model.safetensors .* It holds: config.json": lambda f: (
+    f / SINGLE
+  ).unlink(),
   "is not a whole safetensors file: .* Download or copy it again": _truncate,
   "is not a whole safetensors file": _terabytes,
   "names 'gone.safetensors', which is missing": lambda f: _index(

@@ -12,19 +12,20 @@ from typing import Any
 from ftjax.config import InputError
 
 SETTINGS = "adapter_config.json"
+HEAD = "lm_head"  # what transformers calls the module of a tied head, whatever the family
 Settings = Mapping[str, Any]
 
 # Fields that say how an adapter was begun or trained, or that the tensors say themselves.
 _NEUTRAL = frozenset(
   """auto_mapping base_model_name_or_path revision task_type inference_mode peft_version
   lora_dropout fan_in_fan_out corda_config eva_config lora_ga_config loftq_config megatron_config
-  megatron_core qalora_group_size ensure_weight_tying runtime_config init_weights""".split()
+  megatron_core qalora_group_size runtime_config init_weights""".split()
 )
 # Fields that are read, by kind of adapter.
 _READ = {
   "LORA": """peft_type r rank_pattern lora_alpha alpha_pattern use_rslora use_dora lora_bias bias
     target_modules exclude_modules layers_to_transform layers_pattern modules_to_save
-    trainable_token_indices init_lora_weights""".split(),
+    trainable_token_indices init_lora_weights ensure_weight_tying""".split(),
   "TRAINABLE_TOKENS": "peft_type target_modules token_indices".split(),
 }
 # Ways to begin that leave the base as it is (pissa, olora, corda, loftq, ... change it).
@@ -79,8 +80,8 @@ def selects(hf: Settings, module: str) -> bool:
     return False
   if any(re.match(rf"(^|.*\.){m}($|\..*)", module) for m in hf.get("modules_to_save") or ()):
     return False
-  if targets == "all-linear":
-    return True  # its tensors say which: PEFT writes the modules out instead
+  if targets == "all-linear" or (hf.get("ensure_weight_tying") and module == HEAD):
+    return True  # PEFT says so otherwise: the tensors tell
   if isinstance(targets, str):
     return re.fullmatch(targets, module) is not None
   if not _ends(module, targets or ()):
