@@ -213,7 +213,7 @@ def write(w: Writer) -> None:
     raise ValueError("PEFT knows no adapter with a magnitude or bias on some of its modules only")
   rank, alpha = _usual(ranks), _usual(alphas)
   has = next(iter(parts))
-  w.settings |= {
+  w.settings = {"bias": "none"} | w.settings | {
     "peft_type": "LORA", "r": rank, "lora_alpha": alpha,
     "rank_pattern": {m: r for m, r in ranks.items() if r != rank},
     "alpha_pattern": {m: x for m, x in alphas.items() if x != alpha},

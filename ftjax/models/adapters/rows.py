@@ -96,6 +96,8 @@ def write(w: Writer) -> None:
     listed[module] = ids
     rows = np.ascontiguousarray(w.adapter[f"rows/{path}/rows"])
     w.tensors[f"{module}.{_DELTA}" if alone else f"{module}.token_adapter.{_DELTA}"] = rows
+    if alone and w.config.tied:  # where PEFT writes it once more
+      w.tensors[f"{settings.HEAD}.{_DELTA}"] = rows
   if listed and alone:
     w.settings |= {"peft_type": "TRAINABLE_TOKENS", "target_modules": sorted(listed)}
     w.settings["token_indices"] = next(iter(listed.values()))

@@ -104,7 +104,8 @@ def write(w: Writer) -> None:
             biases.add("lora_only" if paired else "all")
   if whole:
     w.settings["modules_to_save"] = sorted(whole)
-  w.settings["bias"] = min(biases, default="none")
+  if biases:
+    w.settings["bias"] = min(biases)
 
 
 def _paired(w: Writer, weight: Weight, place: tuple[int, ...]) -> bool:
