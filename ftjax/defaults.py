@@ -12,14 +12,19 @@ def get_config() -> ConfigDict:
   m.revision = ""  # of a hub id
   m.dtype = "float32"  # of the parameters: float32 | bfloat16
   m.compute_dtype = ""  # of the computation; "" = model.dtype
+  m.new_tokens = ""  # tokens to add, and what they stand for: "<brand>=our brand's name, <cta>"
+  m.new_tokens_only = False  # train their rows and nothing else
+  m.pad_vocab_to = 1  # rows of token table and head, a multiple, so that a mesh divides them
   m.attention = "auto"  # auto | xla | blocked (for CPUs)
 
   c.adapter = a = ConfigDict()
   a.kind = "none"  # none: every parameter is trained | lora
   a.rank = 16
   a.alpha = 32.0  # the adapter is scaled by alpha / rank
+  a.rslora = False  # by alpha / sqrt(rank)
+  a.dora = False  # trains the lengths of the columns as well
   a.dropout = 0.0
-  a.targets = "all-linear"  # or names and patterns, separated by commas: "q_proj,v_proj"
+  a.targets = "all-linear"  # or names and patterns, separated by commas: "q_proj,embed_tokens"
   a.source = ""  # a PEFT adapter folder to go on from
 
   c.data = d = ConfigDict()

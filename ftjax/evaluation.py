@@ -165,7 +165,9 @@ def _subjects(
 def _data(config: ConfigDict, run: Path | None, model: LanguageModel):
   """Data whose `validation` are the rows to evaluate on."""
   options = dict(
-    model_max_length=model.config.max_length, stops=model.stop_ids, vocab_size=model.config.V
+    model_max_length=model.config.max_length,
+    stops=model.stop_ids,
+    vocab_size=model.config.vocabulary,
   )
   if run is not None:
     # As the run did: with the base's tokenizer (the tuned one has the template that was trained
@@ -174,7 +176,8 @@ def _data(config: ConfigDict, run: Path | None, model: LanguageModel):
     trained = run_config(run)
     settings = trained.data
     settings.validation = config.data.validation or settings.validation
-    tokenizer = open_source(trained.model.source, trained.model.revision).tokenizer
+    m = trained.model
+    tokenizer = open_source(m.source, m.revision, m.new_tokens).tokenizer
     return loader.load(settings, tokenizer, **options)
   if not config.data.validation:
     raise InputError(

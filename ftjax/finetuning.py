@@ -5,7 +5,6 @@ import contextlib
 import functools
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -17,11 +16,10 @@ from ftjax.data import loader
 from ftjax.evaluate.pmapped import make_evaluator
 from ftjax.finish import finish
 from ftjax.log import MetricsLog, say
-from ftjax.models import lora
 from ftjax.models.decoder import REMAT, Decoder
 from ftjax.parallel import rules
 from ftjax.parallel.mesh import make_mesh
-from ftjax.pretrained import Opened, dtype_of, open_source, place, read_weights
+from ftjax.pretrained import Opened, dtype_of, open_run, variables_of
 from ftjax.research.report import plan_lines
 from ftjax.train import optim, run_folder
 from ftjax.train.checkpoint import Checkpoints, abstract
@@ -56,13 +54,13 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
   """
   mesh = make_mesh(**config.mesh)
   _check(config, mesh)
-  opened = open_source(config.model.source, config.model.revision)
+  opened = open_run(config)
   data = loader.load(
     config.data,
     opened.tokenizer,
     model_max_length=opened.checkpoint.config.max_length,
     stops=opened.stops,
-    vocab_size=opened.checkpoint.config.V,
+    vocab_size=opened.checkpoint.config.vocabulary,
   )
   workdir = run_folder.claim(workdir, config)
   if (workdir / run_folder.FINAL).is_dir():
@@ -84,7 +82,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
   )  # fmt: skip
 
   # The model, split into what is trained and what is not, straight to its places on the mesh.
-  trainable, frozen = _variables(config, opened, mesh)
+  trainable, frozen = variables_of(config, opened, mesh)
   decoder = _decoder(config, opened)
   o = config.optim
   schedule = optim.make_schedule(o.schedule, o.learning_rate, warmup=warmup, total=plan.total)
@@ -132,7 +130,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
     if result.reason in ("done", "early"):
       result.scores = finish(
         config, workdir, opened, data, outcome, stopping, mesh,
-        initial=lambda: _variables(config, opened, mesh)[0],
+        initial=lambda: variables_of(config, opened, mesh)[0],
       )  # fmt: skip
   return result
 
@@ -144,6 +142,7 @@ def _check(config: ConfigDict, mesh) -> None:
     positive(t[key], f"train.{key}")
   choice(config.adapter.kind, ("none", "lora"), "adapter.kind")
   choice(t.remat, REMAT, "train.remat")
+  _check_tokens(config)
   for key, size in (
     ("train.batch_size", t.batch_size),
     ("eval.batch_size", config.eval.batch_size),
@@ -153,6 +152,15 @@ def _check(config: ConfigDict, mesh) -> None:
       raise InputError(
         f"{key}={size} does not divide over the mesh: mesh.data x mesh.fsdp = {split}. Use a multiple of {split}."
       )
+
+
+def _check_tokens(config: ConfigDict) -> None:
+  m, a = config.model, config.adapter
+  if m.new_tokens_only and (not m.new_tokens or a.kind != "none"):
+    raise InputError(
+      "model.new_tokens_only trains the rows of model.new_tokens and nothing else: it needs these, "
+      "and adapter.kind=none. (An adapter trains them beside its own.)"
+    )
 
 
 def _plan(config: ConfigDict, epoch: float, length: int) -> tuple[Plan, int]:
@@ -169,22 +177,6 @@ def _plan(config: ConfigDict, epoch: float, length: int) -> tuple[Plan, int]:
     save_every=steps(config.checkpoint.every, "checkpoint.every", total),
   )
   return plan, steps(config.optim.warmup, "optim.warmup", total)
-
-
-def _variables(config: ConfigDict, opened: Opened, mesh) -> tuple[dict[str, Any], dict[str, Any]]:
-  """(trainable, frozen) collections, on the mesh."""
-  checkpoint, a = opened.checkpoint, config.adapter
-  base = read_weights(checkpoint, dtype_of(config.model.dtype), mesh)
-  if a.kind == "none":
-    return base, {}
-  if a.source:
-    adapter = lora.read(a.source, checkpoint.config, checkpoint.table)
-  else:
-    targets = lora.choose(checkpoint.config, checkpoint.table, a.targets)
-    key = jax.random.fold_in(jax.random.key(config.train.seed), 1)  # 0 is the updates' own
-    adapter = lora.init(key, checkpoint.config, targets, rank=a.rank, alpha=a.alpha)
-  adapter = place(adapter, mesh)
-  return {"lora": adapter.pop("lora")}, base | adapter
 
 
 def _decoder(config: ConfigDict, opened: Opened) -> Decoder:

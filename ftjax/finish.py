@@ -11,7 +11,7 @@ from ftjax import storage
 from ftjax.evaluate.samples import generate_and_score, samples_md
 from ftjax.generate.generator import Generator
 from ftjax.log import METRICS, read, say
-from ftjax.models import export, lora
+from ftjax.models import export, lora, vocabulary
 from ftjax.pretrained import Opened, dtype_of, read_weights
 from ftjax.research import plots, report
 from ftjax.text.tokenizer import save_tokenizer
@@ -71,7 +71,7 @@ def write_model(folder: Path, variables, config, opened: Opened, template) -> No
   """A Hugging Face folder, or a PEFT adapter where there is one, with the tokenizer and the
   template trained with."""
   checkpoint = opened.checkpoint
-  if "lora" in variables:
+  if lora.on(variables):
     source = config.model.source
     local = source == "starter" or Path(source).expanduser().is_dir()
     base = str(checkpoint.folder.resolve()) if local else source
@@ -82,12 +82,14 @@ def write_model(folder: Path, variables, config, opened: Opened, template) -> No
       checkpoint.table,
       base=base,
       dropout=config.adapter.dropout,
+      rslora=config.adapter.rslora,
     )
   else:
+    real, variables = vocabulary.trimmed(checkpoint.config, variables)
     export.write(
       folder,
       variables,
-      checkpoint.config,
+      real,
       checkpoint.table,
       checkpoint.hf_config,
       source=checkpoint.folder,
@@ -157,7 +159,7 @@ def write_samples(
   scores, texts = {}, {}
   for name in ("tuned", "base"):
     if name == "base":
-      frozen = variables.get("params") if "lora" in variables else None
+      frozen = variables.get("params") if lora.on(variables) else None
       del variables
       variables = (
         {"params": frozen} if frozen else read_weights(checkpoint, dtype_of(m.dtype), mesh)

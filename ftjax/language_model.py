@@ -15,9 +15,9 @@ from ftjax import storage
 from ftjax.config import InputError
 from ftjax.generate.generator import Generator, Prompt
 from ftjax.generate.sampling import Sampling
-from ftjax.models import decoder, export, hf, lora
+from ftjax.models import decoder, export, hf, lora, vocabulary
 from ftjax.models.config import ModelConfig
-from ftjax.pretrained import dtype_of, place, read_weights
+from ftjax.pretrained import add_tokens, dtype_of, place, read_weights
 from ftjax.text import tokenizer as tokenizers
 from ftjax.text.chat import Messages, Template
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class LanguageModel:
   """A decoder with its tokenizer, as `load` returns it.
 
-  config: the decoder's flags and sizes. variables: {"params": ...}, with {"lora", "lora_scale"}
-  beside it for an adapter; layers stacked along a leading axis. tokenizer: the checkpoint's own, or
+  config: the decoder's flags and sizes. variables: {"params": ...}, with an adapter's collections
+  beside it (models/adapters); layers stacked along a leading axis. tokenizer: the checkpoint's own, or
   None. checkpoint: the base's folder and its table of weights. hf_config: its config.json. dtype:
   of parameters and computation.
   """
@@ -87,7 +87,7 @@ class LanguageModel:
       raise InputError(
         f"tokens are {tokens_BT.shape} and segments {segments_BT.shape}: they must have one shape."
       )
-    V, limit = self.config.V, self.config.max_length
+    V, limit = self.config.vocabulary, self.config.max_length
     if tokens_BT.size and not 0 <= tokens_BT.min() <= tokens_BT.max() < V:
       raise InputError(
         f"tokens has ids from {tokens_BT.min()} to {tokens_BT.max()}; the model knows 0 to {V - 1}."
@@ -97,7 +97,10 @@ class LanguageModel:
       raise InputError(
         f"A document has {positions_BT.max() + 1} tokens, and the model has {limit} positions."
       )
-    return _logits(self.variables, tokens_BT, positions_BT, segments_BT, self.config, self.dtype)
+    logits_BTV = _logits(
+      self.variables, tokens_BT, positions_BT, segments_BT, self.config, self.dtype
+    )
+    return logits_BTV[..., :V]
 
   def generate(
     self,
@@ -146,12 +149,13 @@ class LanguageModel:
   def save(self, folder: str | Path) -> None:
     """Writes a folder in Hugging Face format, tokenizer included; an adapter is merged into the
     weights."""
-    variables = lora.merge(self.variables) if "lora" in self.variables else self.variables
+    variables = lora.merge(self.variables) if lora.on(self.variables) else self.variables
+    config, variables = vocabulary.trimmed(self.config, variables)
     table, source = self.checkpoint.table, self.checkpoint.folder
     with storage.atomic_path(folder) as temporary:
       carried = export.LEGAL if self.tokenizer is not None else export.CARRIED
       export.write(
-        temporary, variables, self.config, table, self.hf_config, source=source, carried=carried
+        temporary, variables, config, table, self.hf_config, source=source, carried=carried
       )
       if self.tokenizer is not None:
         tokenizers.save_tokenizer(self.tokenizer, temporary)
@@ -173,13 +177,17 @@ def load(
   mesh: Mesh | None = None,
   adapter: str | Path | None = None,
   revision: str = "",
+  new_tokens: str = "",
+  pad_vocab_to: int = 1,
 ) -> LanguageModel:
   """Loads a model.
 
   source: a folder in Hugging Face format, a hub id, "starter", or a PEFT adapter's folder, whose
   adapter_config.json names the base. dtype: "float32" or "bfloat16", of parameters and computation.
   mesh: shard the weights over it (parallel/rules.py). adapter: a PEFT adapter to put on the base.
-  revision: of a hub id.
+  revision: of a hub id. new_tokens: tokens to add, "<brand>=our brand's name, <cta>", whose rows
+  begin as the mean of their description's, or of all. pad_vocab_to: a multiple for the rows of token
+  table and head, so that the mesh divides them.
 
   Raises InputError: no such folder, a model that is not supported, weights that do not fit
   config.json, another dtype.
@@ -197,11 +205,16 @@ def load(
   elif adapter is not None:
     own = adapter = hf.resolve(str(adapter))
   checkpoint = hf.open_checkpoint(folder)
+  tok = tokenizers.load_tokenizer(own) or tokenizers.load_tokenizer(folder)
+  if adapter is not None:
+    adapter = lora.open_folder(adapter)
+    checkpoint = lora.base_for(adapter, checkpoint)
+  checkpoint, _ = add_tokens(checkpoint, tok, new_tokens)
+  checkpoint = vocabulary.padded(checkpoint, pad_vocab_to)
   variables = read_weights(checkpoint, parameter_dtype, mesh)
   if adapter is not None:
-    own_weights = lora.read(adapter, checkpoint.config, checkpoint.table)
+    own_weights = lora.read(adapter, checkpoint, variables)
     variables |= own_weights if mesh is None else place(own_weights, mesh)
-  tok = tokenizers.load_tokenizer(own) or tokenizers.load_tokenizer(folder)
   return LanguageModel(
     checkpoint,
     variables,

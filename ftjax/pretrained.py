@@ -1,17 +1,17 @@
-"""A source (folder, hub id, "starter", adapter or run) opened: the checkpoint, its tokenizer,
-where its weights go."""
+"""A source (folder, hub id, "starter", adapter or run) opened: the checkpoint, its tokenizer, where
+its weights go, and what of them is trained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from ftjax import tree
-from ftjax.config import choice
-from ftjax.models import hf
+from ftjax.config import InputError, choice
+from ftjax.models import hf, lora, vocabulary
 from ftjax.parallel import rules
-from ftjax.text.tokenizer import load_tokenizer, stop_ids
+from ftjax.text import tokenizer as tokenizers
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
@@ -23,17 +23,78 @@ class Opened:
   checkpoint: hf.Checkpoint
   tokenizer: Any  # None where the folder has none
   stops: tuple[int, ...]  # ids that end a text
+  new_ids: tuple[int, ...] = ()  # of tokens that were added
 
 
-def open_source(source: str, revision: str = "") -> Opened:
+def open_source(source: str, revision: str = "", new_tokens: str = "") -> Opened:
   """Finds and checks a model. Raises InputError for what is missing or does not fit."""
   folder = hf.resolve(source, revision)
   checkpoint = hf.open_checkpoint(folder)
-  tokenizer = load_tokenizer(folder)
+  tokenizer = tokenizers.load_tokenizer(folder)
   generation = hf.generation_config(folder)
-  return Opened(
-    checkpoint, tokenizer, stop_ids(tokenizer, generation) if tokenizer is not None else ()
-  )
+  stops = tokenizers.stop_ids(tokenizer, generation) if tokenizer is not None else ()
+  checkpoint, new_ids = add_tokens(checkpoint, tokenizer, new_tokens)
+  return Opened(checkpoint, tokenizer, stops, new_ids)
+
+
+def open_run(config) -> Opened:
+  """The model that a run's config names, as its adapter wants it: with the tokens that are added, a
+  vocabulary that a mesh divides, and a head of its own where the adapter needs one."""
+  m, a = config.model, config.adapter
+  opened = open_source(m.source, m.revision, m.new_tokens)
+  checkpoint = opened.checkpoint
+  if a.kind == "lora" and a.source:
+    checkpoint = lora.base_for(lora.open_folder(a.source), checkpoint)
+  elif a.kind == "lora" and checkpoint.config.tied and a.targets != "all-linear":
+    own = vocabulary.untied(checkpoint)
+    chosen = lora.choose(own.config, own.table, a.targets)
+    checkpoint = own if {"embed/tokens", "head"} & chosen.keys() else checkpoint
+  return replace(opened, checkpoint=vocabulary.padded(checkpoint, m.pad_vocab_to))
+
+
+def add_tokens(checkpoint: hf.Checkpoint, tokenizer, new_tokens: str):
+  """(the checkpoint with rows for these tokens, their ids); the tokenizer gets the tokens."""
+  if not new_tokens:
+    return checkpoint, ()
+  if tokenizer is None:
+    raise InputError("model.new_tokens needs a tokenizer, and the model folder has none.")
+  known = min(len(tokenizer), checkpoint.config.vocabulary)
+  begins = tokenizers.add_tokens(tokenizer, new_tokens)
+  return vocabulary.grown(checkpoint, max(begins) + 1, begins, known), tuple(begins)
+
+
+def variables_of(config, opened: Opened, mesh) -> tuple[dict[str, Any], dict[str, Any]]:
+  """(trainable, frozen) collections of a run before its first update, on the mesh."""
+  checkpoint, m, a = opened.checkpoint, config.model, config.adapter
+  base = read_weights(checkpoint, dtype_of(m.dtype), mesh)
+  adapter = {}
+  if a.kind == "lora" and a.source:
+    adapter = lora.read(a.source, checkpoint, base)
+    if opened.new_ids and not set(opened.new_ids) <= _with_rows(adapter):
+      raise InputError(
+        f"adapter.source={a.source!r} has no rows for all of model.new_tokens. Begin a new adapter."
+      )
+  elif a.kind == "lora":
+    targets = lora.choose(checkpoint.config, checkpoint.table, a.targets)
+    key = jax.random.fold_in(jax.random.key(config.train.seed), 1)  # 0 is the updates' own
+    adapter = lora.init(
+      key, checkpoint.config, targets, rank=a.rank, alpha=a.alpha, rslora=a.rslora,
+      dora=base if a.dora else None,
+    )  # fmt: skip
+  if opened.new_ids and (a.kind == "lora" and not a.source or m.new_tokens_only):
+    adapter |= lora.init_rows(opened.new_ids, base)
+  if not adapter:
+    return base, {}
+  trainable, rest = lora.split(place(adapter, mesh) if mesh is not None else adapter)
+  return trainable, base | rest
+
+
+def _with_rows(adapter) -> set[int]:
+  """The tokens that have rows in the adapter, or all of whose rows are in it."""
+  named = tree.flatten(adapter)
+  rows = {int(i) for n, x in named.items() if n.startswith("row_ids/") for i in x}
+  whole = [x for n, x in named.items() if n == "saved/embed/tokens"]
+  return rows | set(range(len(whole[0]) if whole else 0))
 
 
 def dtype_of(name: str, key: str = "model.dtype"):
@@ -44,10 +105,13 @@ def dtype_of(name: str, key: str = "model.dtype"):
 def read_weights(checkpoint: hf.Checkpoint, dtype, mesh=None) -> dict[str, Any]:
   """{"params": ...}, straight to where each leaf lives on the mesh (or on the default device
   without one)."""
-  if mesh is None:
-    return hf.read(checkpoint, dtype)
-  place = lambda name, leaf: tree.flatten(rules.shardings(tree.unflatten({name: leaf}), mesh))[name]
-  return hf.read(checkpoint, dtype, place)
+  place = None
+  if mesh is not None:
+    place = lambda name, leaf: tree.flatten(rules.shardings(tree.unflatten({name: leaf}), mesh))[
+      name
+    ]
+  params = hf.read(vocabulary.as_stored(checkpoint), dtype, place)
+  return tree.map_named(lambda name, x: vocabulary.grow(checkpoint, name, x, place), params)
 
 
 def place(variables, mesh):

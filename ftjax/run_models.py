@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import jax
 from ml_collections import ConfigDict
 
 from ftjax.defaults import get_config as defaults
-from ftjax.language_model import LanguageModel, load
-from ftjax.models import lora
-from ftjax.pretrained import place
+from ftjax.language_model import LanguageModel
+from ftjax.models import hf
+from ftjax.pretrained import open_run, variables_of
 from ftjax.train import run_folder
 from ftjax.train.checkpoint import Checkpoints, abstract, restore_trainable
 
@@ -40,22 +39,19 @@ class RunModels:
 
   def __init__(self, run: Path, mesh=None):
     config = run_config(run)
-    m, a = config.model, config.adapter
     self._folder, self._finished = run / run_folder.CHECKPOINTS, run / run_folder.FINAL
     self._readers: list[Checkpoints] = []
-    self.base = load(m.source, dtype=m.dtype, mesh=mesh, revision=m.revision)
-    checkpoint, variables = self.base.checkpoint, self.base.variables
-    self._frozen, self._like = {}, abstract(variables)
-    if a.kind == "lora":
-      targets = lora.choose(checkpoint.config, checkpoint.table, a.targets)
-      adapter = (
-        lora.read(a.source, checkpoint.config, checkpoint.table)
-        if a.source
-        else lora.init(jax.random.key(0), checkpoint.config, targets, rank=a.rank, alpha=a.alpha)
-      )
-      adapter = adapter if mesh is None else place(adapter, mesh)
-      self._like = abstract({"lora": adapter.pop("lora")})
-      self._frozen = variables | adapter
+    opened = open_run(config)
+    trainable, self._frozen = variables_of(config, opened, mesh)
+    self._like = abstract(trainable)
+    self.base = LanguageModel(
+      opened.checkpoint,
+      {"params": (trainable | self._frozen)["params"]},
+      opened.tokenizer,
+      dtype=config.model.dtype,
+      mesh=mesh,
+      generation_config=hf.generation_config(opened.checkpoint.folder),
+    )
 
   @property
   def finished(self) -> bool:

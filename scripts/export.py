@@ -1,4 +1,4 @@
-"""Writes a model as a Hugging Face folder, an adapter merged into its base:
+"""Writes a model as a Hugging Face folder, an adapter merged into its base, tensor by tensor:
 
 python scripts/export.py --run=runs/mine --merge --output=merged [--dtype=bfloat16] [--verify]
 python scripts/export.py --base=FOLDER_OR_HUB_ID --adapter=FOLDER --merge --output=merged
@@ -20,40 +20,22 @@ _BOUND = flags.DEFINE_float("bound", 0.0, "Of --verify: share of the largest log
 
 
 def main() -> int | None:
-  import jax
-
-  from ftjax import storage
+  from ftjax import exporting, storage
   from ftjax.config import InputError
-  from ftjax.language_model import load
-  from ftjax.models import export, lora, verify
-  from ftjax.text.tokenizer import save_tokenizer
-  from ftjax.train import run_folder
+  from ftjax.models import verify
 
-  run, base, adapter, revision = _RUN.value, _BASE.value, _ADAPTER.value, ""
-  if bool(run) == bool(base) or (run and adapter):
-    raise InputError("Give --run=FOLDER, or --base=SOURCE with --adapter=FOLDER.")
+  base, adapter, revision = exporting.parts_of(_RUN.value, _BASE.value, _ADAPTER.value)
   if storage.Path(_OUTPUT.value).exists():
     raise InputError(f"{_OUTPUT.value} is there already. Give another --output.")
-  if run:
-    config, base = run_folder.read(run), f"{run}/{run_folder.BEST}"
-    if config["adapter.kind"] == "lora":
-      base, adapter, revision = config["model.source"], base, config["model.revision"]
   if bool(adapter) != _MERGE.value:
     raise InputError("--merge goes with an adapter, and an adapter with --merge.")
-  model = load(base, adapter=adapter or None, revision=revision)
-  c, weights = model.checkpoint, lora.merge(model.variables) if adapter else model.variables
-  weights = jax.tree.map(lambda x: x.astype(_DTYPE.value), weights)
+  bound = (_BOUND.value or verify.BOUNDS[_DTYPE.value]) if _VERIFY.value else None
+  options = dict(dtype=_DTYPE.value, shard_bytes=_SHARD.value, bound=bound)
   try:
-    with storage.atomic_path(_OUTPUT.value) as folder:
-      export.write(folder, weights, c.config, c.table, c.hf_config, c.folder, _SHARD.value)
-      if model.tokenizer is not None:
-        save_tokenizer(model.tokenizer, folder)
-      if _VERIFY.value:
-        bound = _BOUND.value or verify.BOUNDS[_DTYPE.value]
-        print(verify.check(folder, c.config, model.variables, bound))
+    line = exporting.write(_OUTPUT.value, base, adapter, revision, **options)
   except verify.Different as e:
     return cli.fail(f"{e} Nothing was written.", 1)
-  print(f"written: {_OUTPUT.value}")
+  print(f"{line}\nwritten: {_OUTPUT.value}".strip())
 
 
 if __name__ == "__main__":

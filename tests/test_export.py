@@ -71,7 +71,7 @@ def test_a_run_merged_verified_and_read_by_transformers(root, made):
 
   base, batch = made / "base", rows()
   c = hf.open_checkpoint(base)
-  variables = hf.read(c, jnp.float32) | lora.read(made / "run" / "best", c.config, c.table)
+  variables = hf.read(c, jnp.float32) | lora.read(made / "run" / "best", c)
   with quiet():
     found = theirs(torch_model(out), batch)
   assert difference(ours(base, batch, variables), found, batch) < 1e-4
@@ -84,13 +84,13 @@ def test_another_model_is_not_taken_for_the_same(made, tmp_path):
   c = hf.open_checkpoint(made / "base")
   variables = hf.read(c, jnp.float32)
   assert "largest difference of logits: 0.00e+00" in verify.check(
-    made / "base", c.config, variables, 1e-9
+    made / "base", c.config, lambda: variables, 1e-9
   )
   with pytest.raises(verify.Different, match="that is above 0.05 of it"):
-    verify.check(other, c.config, variables, 0.05)
+    verify.check(other, c.config, lambda: variables, 0.05)
   broken = jax.tree.map(lambda x: x * jnp.nan, variables)
   with pytest.raises(verify.Different):
-    verify.check(made / "base", c.config, broken, 0.05)
+    verify.check(made / "base", c.config, lambda: broken, 0.05)
 
 
 def test_a_difference_above_the_bound_is_status_1_and_leaves_nothing(root, made):

@@ -159,9 +159,9 @@ class Generator:
       raise InputError(
         f"Prompt {i} has no token: a model needs at least one to start from, such as BOS."
       )
-    if bad := [t for t in ids if not 0 <= t < self.config.V]:
+    if bad := [t for t in ids if not 0 <= t < self.config.vocabulary]:
       raise InputError(
-        f"Prompt {i} has the id {bad[0]}, and the model knows ids from 0 to {self.config.V - 1}."
+        f"Prompt {i} has the id {bad[0]}, and the model knows ids from 0 to {self.config.vocabulary - 1}."
       )
     if len(ids) + new > self.config.max_length:
       raise InputError(

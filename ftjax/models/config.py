@@ -92,6 +92,7 @@ class ModelConfig:
   head_bias: bool = False
   logits_scale: float = 1.0
   logits_cap: float = 0.0  # logits become cap * tanh(logits / cap), after scaling; 0 = as they are
+  vocab_padding: int = 0  # of V, the last rows, which no token has: so that a mesh divides it
 
   @property
   def sizes(self) -> dict[str, int]:
@@ -112,6 +113,11 @@ class ModelConfig:
     windows = [w or None for w in self.windows or (0,) * self.L]
     ropes = self.layer_ropes or ("main" if self.rope else "none",) * self.L
     return [Layer(w, ROPES.index(r)) for w, r in zip(windows, ropes, strict=True)]
+
+  @property
+  def vocabulary(self) -> int:
+    """How many ids the model knows."""
+    return self.V - self.vocab_padding
 
   def with_(self, **changes) -> "ModelConfig":
     """A copy with some fields replaced."""

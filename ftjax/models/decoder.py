@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from ftjax.config import choice
 from ftjax.models import blocked
+from ftjax.models.adapters import kinds, low_rank
 from ftjax.models.attention import Attention, View
 from ftjax.models.cache import Cache, LayerCache, append
 from ftjax.models.config import Layer, ModelConfig
@@ -19,7 +20,8 @@ from ftjax.parallel.mesh import BATCH, constrain
 
 __all__ = ["Decoder", "head", "init", "logits", "unstack"]
 
-COLLECTIONS = {"params": 0, "lora": 0, "lora_scale": 0}  # stacked over layers along axis 0
+# Stacked over layers along axis 0.
+COLLECTIONS = dict.fromkeys(("params", *low_rank.TRAINED, *low_rank.FROZEN), 0)
 _attended = jax.checkpoint_policies.save_only_these_names(blocked.RESIDUALS)
 # What the backward pass may keep; everything else in a block it computes again.
 REMAT = {
@@ -108,6 +110,11 @@ class Decoder(nn.Module):
   remat: str = "none"  # what backward recomputes: "none" nothing, "dots" all but matrix products, "block" all but attention
   dropout: float = 0.0  # of adapters
   scan: bool = True
+
+  @nn.nowrap
+  def apply(self, variables, *args, **kwargs):
+    """nn.Module.apply, with the parameters that an adapter makes of the base's."""
+    return super().apply(kinds.effective(variables), *args, **kwargs)
 
   @nn.compact
   def __call__(
@@ -241,11 +248,11 @@ def init(config: ModelConfig, key: jax.Array, dtype=jnp.float32):
 
 def unstack(variables, layers: int):
   """The variables of Decoder(scan=False): params/layers/... [L, ...] becomes params/layer_0/...,
-  params/layer_1/...."""
+  params/layer_1/....; what an adapter makes of the other parameters is worked in for good."""
   out = {}
-  for name, collection in variables.items():
+  for name, collection in kinds.effective(variables).items():
     rest = {k: v for k, v in collection.items() if k != "layers"}
-    stacked = collection["layers"]
+    stacked = collection.get("layers", {})  # of an adapter there may be none
     each = {f"layer_{l}": jax.tree.map(lambda x, l=l: x[l], stacked) for l in range(layers)}
     out[name] = rest | each
   return out

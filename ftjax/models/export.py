@@ -15,6 +15,7 @@ from jax.experimental import multihost_utils
 
 from ftjax import storage, tree
 from ftjax.config import InputError
+from ftjax.models.adapters import kinds
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.formats import safetensors
 from ftjax.models.tensors import ALL, hf_shape, places_of, to_theirs
@@ -86,7 +87,7 @@ def write(
   checkpoint's names (hf.dtypes(checkpoint): those it came with); else each keeps its leaf's.
   config.json names the one that most bytes have. Adapters are not merged here.
   """
-  if "lora" in variables:
+  if kinds.on(variables):
     raise ValueError(
       "an adapter would be lost here: merge it first (lora.merge), or use lora.write"
     )

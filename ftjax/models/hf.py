@@ -43,6 +43,7 @@ class Checkpoint:
   table: list[Weight]
   stored: dict[str, Stored]  # by the table's names, which are those of transformers today
   format: str  # "safetensors", ...
+  growth: Any = None  # vocabulary.Growth: what `config` has beyond what is stored
 
 
 def open_checkpoint(folder: str | Path) -> Checkpoint:

@@ -1,19 +1,16 @@
 """The pieces that every block is made of: linear, norms, activations."""
 
-import math
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from ftjax.models.adapters import kinds
+from ftjax.models.contract import contract
+
 
 class Linear(nn.Module):
-  """A named kernel and the one contraction it takes part in, with a low-rank adapter where one is
-  given.
-
-  The adapter lives in collections of its own: {"lora": {a, b}, "lora_scale": {scale}} (Hu et al.
-  2021, y = x W + scale * (x a) b). With b = 0 it is the identity.
-  """
+  """A named kernel and the one contraction it takes part in, with an adapter where one is given: see
+  adapters/kinds.py."""
 
   shape_in: tuple[int, ...]  # the kernel's first dims: contracted with x's last ones
   shape_out: tuple[int, ...]  # the kernel's last dims: y's last ones
@@ -31,26 +28,16 @@ class Linear(nn.Module):
       in_axis=range(len(self.shape_in)),
       out_axis=range(-len(self.shape_out), 0),
     )
-    y = self._contract(
-      x, self.param("kernel", init, self.shape_in + self.shape_out), len(self.shape_in)
-    )
-    if self.has_variable("lora", "a"):
-      h = nn.Dropout(self.dropout)(x, deterministic=not train) if self.dropout else x
-      h_r = self._contract(h, self.get_variable("lora", "a"), len(self.shape_in))
-      scale = self.get_variable("lora_scale", "scale").astype(self.dtype)
-      y += scale * self._contract(h_r, self.get_variable("lora", "b"), 1)
+    kernel = self.param("kernel", init, self.shape_in + self.shape_out)
+    y = contract(x, kernel, len(self.shape_in), self.dtype)
+    leaves = {c: x for c, x in self.variables.items() if c != "params"}
+    if leaves:
+      dropped = nn.Dropout(self.dropout, deterministic=False)(x) if self.dropout and train else x
+      y = kinds.linear(y, x, dropped, kernel, leaves)
     if self.bias:
       bias = self.param("bias", nn.initializers.zeros, self.shape_out).astype(self.dtype)
       y += bias.reshape((1,) * (y.ndim - bias.ndim) + bias.shape)
     return y
-
-  def _contract(self, x, kernel, dims: int):
-    # As one flat matrix product: XLA's CPU backend takes half as long again over the same one with
-    # more dims.
-    lead, inputs, outputs = x.shape[: x.ndim - dims], kernel.shape[:dims], kernel.shape[dims:]
-    size = math.prod(inputs)
-    y = x.reshape(-1, size) @ kernel.astype(self.dtype).reshape(size, -1)
-    return y.reshape(*lead, *outputs)
 
 
 class Norm(nn.Module):

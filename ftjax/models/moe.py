@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 
 from ftjax.config import InputError
+from ftjax.models.adapters import low_rank
 from ftjax.models.config import Experts, ModelConfig
 from ftjax.models.grouped import grouped_dot
 from ftjax.models.layers import ACTIVATIONS, Linear
@@ -70,7 +71,7 @@ class Weights(NamedTuple):
 
 
 class Kernels(nn.Module):
-  """One kernel for each expert and, as in Linear, an adapter beside it."""
+  """One kernel for each expert and, as in Linear, a low-rank pair beside it."""
 
   count: int
   shape_in: tuple[int, ...]
@@ -90,16 +91,13 @@ class Kernels(nn.Module):
       if self.bias
       else None
     )
-    a = b = None
-    if self.has_variable("lora", "a"):
-      if self.dropout and train:
-        raise InputError(
-          f"adapter.dropout={self.dropout} with adapters on experts ({self.name}): like PEFT, ftjax "
-          "has none there. Set adapter.dropout=0, or leave experts and router out of "
-          "adapter.targets."
-        )
-      a, b = self.get_variable("lora", "a"), self.get_variable("lora", "b")
-      b = b * self.get_variable("lora_scale", "scale").astype(b.dtype)
+    a, b = low_rank.pair(self.variables, self.dtype)
+    if a is not None and self.dropout and train:
+      raise InputError(
+        f"adapter.dropout={self.dropout} with adapters on experts ({self.name}): like PEFT, ftjax "
+        "has none there. Set adapter.dropout=0, or leave experts and router out of "
+        "adapter.targets."
+      )
     return jax.tree.map(lambda x: x.astype(self.dtype), Weights(kernel, bias, a, b))
 
 

@@ -1,6 +1,8 @@
 """Whether a folder holds the model it was written from, as far as logits can tell."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,14 +17,20 @@ class Different(Exception):
   """The two are not the same model."""
 
 
-def check(folder: str | Path, config: ModelConfig, variables, bound: float) -> str:
-  """A line that says how far the folder's logits are from those of `variables`, both in float32.
+def check(
+  folder: str | Path, config: ModelConfig, variables: Callable[[], Any], bound: float
+) -> str:
+  """A line that says how far the folder's logits are from those of a model, both in float32.
 
-  variables: with or without an adapter. bound: the most that is accepted, as a share of the largest
-  logit; above it, Different is raised.
+  variables: fn() -> the model's, with or without an adapter; they are let go before the folder is
+  read. bound: the most that is accepted, as a share of the largest logit; above it, Different is
+  raised.
   """
-  found = hf.read(hf.open_checkpoint(folder), np.float32)
-  x, y = (_logits(config, v) for v in (variables, found))
+  x = _logits(config, variables())
+  written = hf.open_checkpoint(folder)
+  y = _logits(written.config, hf.read(written, np.float32))
+  if x.shape != y.shape:
+    raise Different(f"logits are {x.shape}, and {y.shape} as written")
   largest, scale = float(np.abs(x - y).max()), float(np.abs(x).max())
   line = f"largest difference of logits: {largest:.2e}, where the largest logit is {scale:.4g}"
   if not largest <= bound * scale:  # NaN is a difference as well.
@@ -31,9 +39,9 @@ def check(folder: str | Path, config: ModelConfig, variables, bound: float) -> s
 
 
 def _logits(config: ModelConfig, variables, rows: int = 4, length: int = 64) -> np.ndarray:
-  """float32 [rows, length, V] over random ids."""
+  """float32 [rows, length, vocabulary] over random ids."""
   shape = rows, min(length, config.max_length)
-  tokens = np.random.default_rng(0).integers(0, config.V, shape).astype(np.int32)
+  tokens = np.random.default_rng(0).integers(0, config.vocabulary, shape).astype(np.int32)
   positions = np.broadcast_to(np.arange(shape[1], dtype=np.int32), shape)
   model = decoder.Decoder(config)
 
@@ -42,4 +50,4 @@ def _logits(config: ModelConfig, variables, rows: int = 4, length: int = 64) -> 
     hidden, _ = model.apply(variables, tokens, positions, np.ones_like(tokens))
     return decoder.logits(hidden, decoder.head(variables, config))
 
-  return np.asarray(run(variables))
+  return np.asarray(run(variables))[..., : config.vocabulary]

@@ -5,6 +5,8 @@ placed on purpose. The first dimension of everything under layers/ counts the la
 split.
 """
 
+import re
+
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -50,7 +52,8 @@ PARAMETERS = (
   (r"params/head/bias", P("tensor")),  # [V]
 )
 
-# A low-rank pair follows its kernel: `a` is split as the kernel's input, `b` as its output.
+# A low-rank pair follows its kernel: `a` is split as the kernel's input, `b` and the vectors as its
+# output. Full copies (saved/...) follow the parameter that they stand in for.
 ADAPTERS = (
   (
     r"lora/layers/attention/(query|key|value|qkv|grouped_qkv)/a",
@@ -58,26 +61,46 @@ ADAPTERS = (
   ),  # [L, D, r]
   (r"lora/layers/attention/(query|key|value|qkv)/b", P(None, None, "tensor", None)),  # [L, r, N, H]
   (
+    r"lora/layers/attention/(query|key|value|qkv)/(magnitude|bias)",
+    P(None, "tensor", None),
+  ),  # [L, N, H]
+  (
     r"lora/layers/attention/grouped_qkv/b",
     P(None, None, "tensor", None, None),
   ),  # [L, r, K, Q, H]
+  (
+    r"lora/layers/attention/grouped_qkv/(magnitude|bias)",
+    P(None, "tensor", None, None),
+  ),  # [L, K, Q, H]
   (r"lora/layers/attention/out/a", P(None, "tensor", None, None)),  # [L, N, H, r]
-  (r"lora/layers/attention/out/b", P(None, None, "fsdp")),  # [L, r, D]
   (r"lora/layers/mlp/(gate|up|gate_up)/a", P(None, "fsdp", None)),  # [L, D, r]
   (r"lora/layers/mlp/(gate|up)/b", P(None, None, "tensor")),  # [L, r, F]
+  (r"lora/layers/mlp/(gate|up)/(magnitude|bias)", P(None, "tensor")),  # [L, F]
   (r"lora/layers/mlp/gate_up/b", P(None, None, None, "tensor")),  # [L, r, 2, F]
+  (r"lora/layers/mlp/gate_up/(magnitude|bias)", P(None, None, "tensor")),  # [L, 2, F]
   (r"lora/layers/mlp/down/a", P(None, "tensor", None)),  # [L, F, r]
-  (r"lora/layers/mlp/down/b", P(None, None, "fsdp")),  # [L, r, D]
+  (r"lora/layers/(attention/out|mlp/down)/b", P(None, None, "fsdp")),  # [L, r, D]
+  (r"lora/layers/(attention/out|mlp/down)/(magnitude|bias)", P(None, "fsdp")),  # [L, D]
   (r"lora/layers/experts/router/a", P(None, "fsdp", None)),  # [L, D, r]
   (r"lora/layers/experts/router/b", P(None, None, None)),  # [L, r, E]
   (r"lora/layers/experts/gate_up/a", P(None, None, "fsdp", None)),  # [L, E, D, r]
   (r"lora/layers/experts/gate_up/b", P(None, None, None, None, "tensor")),  # [L, E, r, 2, F]
   (r"lora/layers/experts/down/a", P(None, None, "tensor", None)),  # [L, E, F, r]
   (r"lora/layers/experts/down/b", P(None, None, None, "fsdp")),  # [L, E, r, D]
+  (r"lora_scale/layers/(attention|mlp|experts)/[a-z_]+/scale", P(None)),  # [L]
+  (r"lora/embed/tokens/a", P("tensor", None)),  # [V, r]
+  (r"lora/embed/positions/a", P(None, None)),  # [P, r]
+  (r"lora/embed/(tokens|positions)/b", P(None, "fsdp")),  # [r, D]
+  (r"lora/embed/(tokens|positions)/magnitude", P("fsdp")),  # [D]
   (r"lora/(embed/project_in|project_out)/a", P("fsdp", None)),  # [W, r] and [D, r]
   (r"lora/(embed/project_in|project_out)/b", P(None, None)),  # [r, D] and [r, W]
-  (r"lora_scale/(embed/project_in|project_out)/scale", P()),
-  (r"lora_scale/layers/(attention|mlp|experts)/[a-z_]+/scale", P(None)),  # [L]
+  (r"lora/(embed/project_in|project_out)/magnitude", P(None)),  # [D] and [W]
+  (r"lora/head/a", P("fsdp", None)),  # [D, r]
+  (r"lora/head/b", P(None, "tensor")),  # [r, V]
+  (r"lora/head/magnitude", P("tensor")),  # [V]
+  (r"lora_scale/(embed/[a-z_]+|project_out|head)/scale", P()),
+  (r"rows/(embed/tokens|head)/rows", P(None, "fsdp")),  # [n, D]
+  (r"row_ids/(embed/tokens|head)/ids", P(None)),  # [n]
 )
 
 
@@ -85,6 +108,7 @@ def shardings(variables, mesh: Mesh):
   """A NamedSharding for every leaf of {collection: {...}} (arrays or shape structs)."""
 
   def place(name, leaf):
-    return NamedSharding(mesh, fit(tree.match(name, PARAMETERS + ADAPTERS), leaf.shape, mesh))
+    spec = tree.match(re.sub("^saved/", "params/", name), PARAMETERS + ADAPTERS)
+    return NamedSharding(mesh, fit(spec, leaf.shape, mesh))
 
   return tree.map_named(place, variables)

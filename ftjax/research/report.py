@@ -25,7 +25,7 @@ def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memo
   lines = [
     f"model       {config.model.source} ({hf['model_type']}, {trained + frozen:,} parameters, {config.model.dtype})",
     f"trains      {trained:,} parameters ({trained / (trained + frozen):.1%}): "
-    + (f"LoRA, rank {_rank(state.trainable)}" if "lora" in state.trainable else "all of them"),
+    + _what(state.trainable),
     f"run         {plan.total:,} updates of {tokens:,} tokens ({plan.total * tokens:,} in all)",
     f"rate        {o.name}, {o.learning_rate:g}, {o.schedule} after {warmup} updates of warmup",
     f"evaluates   {every}{patience}; keeps the best",
@@ -40,9 +40,22 @@ def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memo
   return lines
 
 
-def _rank(trainable) -> int:
-  """The adapter's own rank: adapter.source may bring another than the config's."""
-  return max(x.shape[-1] for n, x in tree.flatten(trainable).items() if n.endswith("/a"))
+def _what(trainable) -> str:
+  """What is trained; an adapter with its own rank, as adapter.source may bring another than the
+  config's."""
+  named = tree.flatten(trainable)
+  if "params" in trainable:
+    return "all of them"
+  ranks = [x.shape[-1] for n, x in named.items() if n.startswith("lora/") and n.endswith("/a")]
+  tokens = max((len(x) for n, x in named.items() if n.startswith("rows/")), default=0)
+  parts = (
+    [f"{'DoRA' if any(n.endswith('/magnitude') for n in named) else 'LoRA'}, rank {max(ranks)}"]
+    if ranks
+    else []
+  )
+  parts += [f"the rows of {tokens} tokens"] if tokens else []
+  parts += ["copies of whole modules"] if "saved" in trainable else []
+  return " and ".join(parts)
 
 
 def _size(n: float) -> str:

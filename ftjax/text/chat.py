@@ -13,9 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ftjax.config import InputError, choice
+from ftjax.text.mask import mark
 from ftjax.text.tokenizer import encode_prompt, lead_ids, stop_ids
 
 if TYPE_CHECKING:
@@ -116,7 +115,12 @@ class Template:
         return_attention_mask=False,
         verbose=False,
       )
-      encoded += map(self._mark, out.input_ids, out.offset_mapping, spans, here)
+      for ids, offsets, row_spans, place in zip(
+        out.input_ids, out.offset_mapping, spans, here, strict=True
+      ):
+        self._check_bos(ids, place)
+        trained = mark(self.tokenizer, self.stops, ids, offsets, row_spans, not self.lead, place)
+        encoded.append(Encoded([*self.lead, *ids], [False] * len(self.lead) + trained.tolist()))
     return encoded
 
   def render_prompt(self, prompt: str | Messages) -> list[int]:
@@ -149,6 +153,14 @@ class Template:
       + "{% elif m['role'] == 'system' %}" + turn(json.dumps(self.separator or "\n"))
       + "{% else %}" + turn(json.dumps(self.separator)) + "{% endif %}{% endfor %}"
     )  # fmt: skip
+
+  def _check_bos(self, ids: list[int], place: str) -> None:
+    bos = self.tokenizer.bos_token_id
+    if bos is not None and [*self.lead, *ids][:2] == [bos, bos]:
+      raise InputError(
+        f"{place}: BOS ({self.tokenizer.bos_token!r}) is doubled: the row's text begins with it, and so does what the "
+        f"{self.kind} template or the tokenizer writes before the text. Remove it from the data."
+      )
 
   def _render(self, messages: Messages, prompt: bool, place: str) -> str:
     if self.kind == "plain":
@@ -211,44 +223,6 @@ class Template:
           )
       spans.append((len(prompt), len(turn)))
     return text, spans
-
-  def _mark(
-    self,
-    ids: list[int],
-    offsets: list[tuple[int, int]],
-    spans: list[tuple[int, int]],
-    place: str,
-  ) -> Encoded:
-    bos, lead = self.tokenizer.bos_token_id, list(self.lead)
-    if bos is not None and (lead + ids)[:2] == [bos, bos]:
-      raise InputError(
-        f"{place}: BOS ({self.tokenizer.bos_token!r}) is doubled: the row's text begins with it, and so does what the "
-        f"{self.kind} template or the tokenizer writes before the text. Remove it from the data."
-      )
-    ends = np.fromiter((end for _, end in offsets), np.int64, len(offsets))
-    trained = np.zeros(len(ids), bool)
-    for start, end in spans:
-      here = (ends > start) & (ends <= end)
-      if not lead:
-        here[:1] = False
-      if not here.any():
-        raise InputError(
-          f"{place}: no trained token: an answer is empty once it is rendered. Remove the row."
-        )
-      if not any(ids[i] in self.stops for i in np.flatnonzero(here)):
-        self._no_stop(ids, here, place)
-      trained |= here
-    return Encoded(lead + ids, [False] * len(lead) + trained.tolist())
-
-  def _no_stop(self, ids: list[int], here: np.ndarray, place: str) -> None:
-    last = ids[np.flatnonzero(here)[-1]]
-    names = [repr(t) for t in self.tokenizer.convert_ids_to_tokens(list(self.stops))]
-    raise InputError(
-      f"{place}: an answer has no trained stop token, so the model would not learn to end. It ends in "
-      f"{self.tokenizer.convert_ids_to_tokens(last)!r}; the stop tokens are {', '.join(names) or 'none'} (eos_token of the "
-      "tokenizer and eos_token_id of generation_config.json). Set one of these to what the template ends an answer "
-      "with, or use data.template='plain'."
-    )
 
 
 def auto_separator(rows: Iterable[Messages]) -> str:

@@ -87,3 +87,41 @@ def encode_prompt(tok: PreTrainedTokenizerBase, text: str) -> list[int]:
   if start is None:
     raise InputError("An empty prompt needs a BOS or EOS token, and this tokenizer has neither.")
   return [start]
+
+
+def parse_tokens(text: str) -> dict[str, str]:
+  """{token: its description, or ""} of model.new_tokens: "<brand>=our brand's name, <cta>".
+
+  Raises InputError for a token that is empty or given twice.
+  """
+  found: dict[str, str] = {}
+  for item in text.split(","):
+    token, _, description = (part.strip() for part in item.partition("="))
+    if not token or token in found:
+      raise InputError(
+        f"model.new_tokens={text!r}: {'an empty token' if not token else f'{token!r} twice'}. Write "
+        "tokens separated by commas, each with a description or without: '<brand>=a name, <cta>'."
+      )
+    found[token] = description
+  return found
+
+
+def add_tokens(tok: PreTrainedTokenizerBase, text: str) -> dict[int, tuple[int, ...]]:
+  """Adds tokens as `parse_tokens` reads them; {the id of each: the ids of its description}.
+
+  They are ordinary tokens that are never split, so that decoding shows them. Raises InputError for
+  one that the tokenizer has already.
+  """
+  from tokenizers import AddedToken
+
+  wanted = parse_tokens(text)
+  if known := sorted(wanted.keys() & tok.get_vocab().keys()):
+    raise InputError(
+      f"model.new_tokens: {known[0]!r} is a token of this model already. Leave it out: it needs no row."
+    )
+  begins = [
+    tuple(tok(words, add_special_tokens=False, verbose=False).input_ids) if words else ()
+    for words in wanted.values()
+  ]
+  tok.add_tokens([AddedToken(token, normalized=False, special=False) for token in wanted])
+  return dict(zip(tok.convert_tokens_to_ids(list(wanted)), begins, strict=True))

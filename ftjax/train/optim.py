@@ -36,8 +36,9 @@ def make_schedule(name: str, learning_rate: float, *, warmup: int, total: int) -
 
 
 def decayed(params) -> dict:
-  """True for the leaves that weight decay acts on: matrices, but neither norms nor biases."""
-  return tree.map_named(lambda name, _: not re.search(r"/(bias|scale)$", name), params)
+  """True for the leaves that weight decay acts on: matrices, but neither norms, biases nor
+  magnitudes."""
+  return tree.map_named(lambda name, _: not re.search(r"/(bias|scale|magnitude)$", name), params)
 
 
 def _adamw(schedule, b1, b2, eps, weight_decay):

@@ -13,7 +13,6 @@ import numpy as np
 import safetensors.numpy
 
 from ftjax.models import decoder, hf
-from tests.tiny import torch_model
 
 
 class Rows(NamedTuple):
@@ -75,30 +74,6 @@ def difference(ours: np.ndarray, theirs: list[np.ndarray], batch: Rows) -> float
   """The largest difference over all documents."""
   pairs = zip(batch.documents, theirs, strict=True)
   return max(float(np.abs(ours[row, a:b] - y).max()) for (row, a, b), y in pairs)
-
-
-def by_peft(base, folder, batch: Rows, seed: int = 0, **settings):
-  """Writes a PEFT adapter whose A and B are random; returns its logits."""
-  import peft
-  import torch
-
-  torch.manual_seed(seed)
-  with quiet():
-    config = peft.LoraConfig(task_type="CAUSAL_LM", **settings)
-    model = peft.get_peft_model(torch_model(base), config).eval()
-  for name, parameter in model.named_parameters():
-    if "lora_" in name:
-      torch.nn.init.normal_(parameter, std=0.1)
-  model.save_pretrained(folder)
-  return theirs(model, batch)
-
-
-def in_peft(base, folder):
-  """The adapter as peft loads it; a key too many or too few is a warning there, an error here."""
-  import peft
-
-  with quiet():
-    return peft.PeftModel.from_pretrained(torch_model(base), folder).eval()
 
 
 def tensors_of(folder) -> dict:

@@ -1,71 +1,24 @@
-"""Adapters: made by PEFT and read here, made here and read by PEFT, merged; always the same
-logits."""
+"""New adapters and the layers that read them: identity at the start, dropout, magnitudes, gradients,
+targets."""
 
 import functools
 import json
-import shutil
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import safetensors.numpy
 
+from ftjax import tree
 from ftjax.config import InputError
-from ftjax.models import decoder, export, hf, lora
+from ftjax.models import decoder, hf, lora, vocabulary
+from ftjax.models.adapters import low_rank
 from ftjax.models.layers import Linear
-from tests.models.reference import by_peft, difference, in_peft, logits, ours, quiet, rows, theirs
-from tests.tiny import torch_model
+from tests.models.adapters import BATCH, in_peft, made
+from tests.models.reference import difference, logits, ours, theirs
 
 # transformers asks itself a question that it has deprecated, when peft wraps a model.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
-
-BATCH = rows()
-
-
-def with_adapter(base, folder):
-  """(checkpoint, variables) of a base and a PEFT folder."""
-  c = hf.open_checkpoint(base)
-  return c, hf.read(c, jnp.float32) | lora.read(folder, c.config, c.table)
-
-
-MADE = {
-  "llama, all linear": ("llama", dict(r=4, lora_alpha=10, target_modules="all-linear")),
-  "llama, patterns": (
-    "llama, biases",
-    dict(
-      r=4, lora_alpha=10, use_rslora=True, target_modules=["q_proj", "down_proj"],
-      rank_pattern={"layers.1.self_attn.q_proj": 2, "^model.layers.0.mlp.down_proj": 7},
-      alpha_pattern={"down_proj": 5, "layers.0.self_attn.q_proj": 3.5},
-    ),
-  ),
-  "gpt2, all linear": ("gpt2", dict(r=4, target_modules="all-linear", fan_in_fan_out=True)),
-  "gpt2, one c_proj": ("gpt2", dict(r=4, target_modules=["mlp.c_proj"], fan_in_fan_out=True)),
-  "gptj, all linear": ("gptj", dict(r=3, lora_alpha=7, target_modules="all-linear")),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", MADE)
-def test_made_by_peft_read_here_and_written_back(variant, tmp_path, name):
-  kind, settings = MADE[name]
-  base = variant(kind)
-  expected = by_peft(base, tmp_path / "peft", BATCH, **settings)
-  c, variables = with_adapter(base, tmp_path / "peft")
-  mine = ours(base, BATCH, variables)
-  assert difference(mine, expected, BATCH) < 1e-4
-  assert difference(ours(base, BATCH), expected, BATCH) > 1e-2  # The adapter does something.
-
-  lora.write(tmp_path / "back", variables, c.config, c.table, base=str(base))
-  assert difference(mine, theirs(in_peft(base, tmp_path / "back"), BATCH), BATCH) < 1e-4
-  again = lora.read(tmp_path / "back", c.config, c.table)
-  jax.tree.map(np.testing.assert_array_equal, again["lora"], variables["lora"])
-  jax.tree.map(np.testing.assert_allclose, again["lora_scale"], variables["lora_scale"])
-
-  merged = lora.merge(variables)
-  np.testing.assert_allclose(ours(base, BATCH, merged), mine, rtol=0, atol=2e-5)
-  export.write(tmp_path / "merged", merged, c.config, c.table, c.hf_config)
-  with quiet():
-    assert difference(mine, theirs(torch_model(tmp_path / "merged"), BATCH), BATCH) < 1e-4
 
 
 def fresh(base, targets="all-linear", **settings):
@@ -80,7 +33,9 @@ MODULES = {
   "mlp/down": ("gpt2", ["mlp.c_proj"]),
   "c_proj, c_attn": ("gpt2", ["c_attn", "c_proj"]),
   "all-linear": ("gpt2", ["c_attn", "c_fc", "c_proj"]),
+  "wte,wpe": ("gpt2", ["wpe", "wte"]),
   "q_proj,v_proj": ("gptj", ["q_proj", "v_proj"]),
+  "lm_head, embed/tokens": ("llama", ["embed_tokens", "lm_head"]),
   r".*mlp\.(up|down)_proj": ("llama", ["down_proj", "up_proj"]),
 }
 
@@ -92,7 +47,7 @@ def test_targets_are_written_by_the_shortest_name_that_is_theirs_alone(variant, 
   lora.write(tmp_path / "a", adapter, c.config, c.table, base="b")
   settings = json.loads((tmp_path / "a" / lora.SETTINGS).read_text())
   assert settings["target_modules"] == listed
-  assert settings["fan_in_fan_out"] == (name == "gpt2")
+  assert settings["fan_in_fan_out"] == (name == "gpt2" and "wte" not in targets)
 
 
 def test_peft_adapts_the_module_meant_and_not_its_namesake(variant, tmp_path):
@@ -119,6 +74,23 @@ def test_a_new_adapter_is_the_identity_and_scaled_by_alpha_over_rank(variant):
   assert not np.array_equal(a[0], a[1])
 
 
+def test_a_new_adapter_with_magnitudes_on_everything_is_the_identity(variant):
+  base = variant("gpt2, untied, inner")
+  c = hf.open_checkpoint(base)
+  params = hf.read(c, jnp.float32)
+  targets = lora.choose(c.config, c.table, "c_attn,c_proj,wte,wpe,lm_head")
+  adapter = lora.init(jax.random.key(0), c.config, targets, rank=2, alpha=4, dora=params)
+  b = adapter["lora"]["embed"]["tokens"]["b"]
+  assert (
+    b.shape == (2, 32)
+    and 0.5 < np.std(b) < 1.5
+    and not adapter["lora"]["embed"]["tokens"]["a"].any()
+  )
+  assert adapter["lora"]["layers"]["attention"]["qkv"]["magnitude"].shape == (2, 12, 8)
+  found = ours(base, BATCH, params | adapter)
+  np.testing.assert_allclose(found, ours(base, BATCH), rtol=0, atol=1e-5)
+
+
 def test_dropout_acts_while_training_and_not_otherwise(variant):
   base = variant("llama")
   c, adapter = fresh(base, "q_proj")
@@ -136,20 +108,73 @@ def test_dropout_acts_while_training_and_not_otherwise(variant):
   assert not np.allclose(still, first, atol=1e-3) and not np.allclose(first, second, atol=1e-3)
 
 
-def test_dropout_is_of_the_adapters_input_alone():
-  """With a = b = 1 and W = 0, y is the sum of the kept half of x, doubled, as in PEFT."""
+@pytest.mark.parametrize("magnitude", [False, True])
+def test_dropout_is_of_the_adapters_input_alone(magnitude):
+  """With a = b = 1 and W = 0, y is the sum of the kept half of x, doubled, as in PEFT; a column of 64
+  ones has length 8, so that a magnitude of 24 makes it three times as much."""
   layer = Linear((64,), (1,), dropout=0.5)
   ones = {"a": jnp.ones((64, 1)), "b": jnp.ones((1, 1))}
+  ones |= {"magnitude": jnp.full((1,), 24.0)} if magnitude else {}
   variables = {
     "params": {"kernel": jnp.zeros((64, 1))},
     "lora": ones,
     "lora_scale": {"scale": jnp.ones(())},
   }
   run = lambda variables, x: layer.apply(variables, x, True, rngs={"dropout": jax.random.key(0)})
-  kept = np.asarray(run(variables, jnp.ones((50, 64))))
+  kept = np.asarray(run(variables, jnp.ones((50, 64)))) / (3 if magnitude else 1)
   assert set(np.unique(kept % 2)) == {0.0} and 55 < kept.mean() < 73
-  variables["params"] = {"kernel": jnp.ones((64, 1))}
-  np.testing.assert_array_equal(run(variables, jnp.ones((50, 64))), kept + 64)
+  variables["params"] = {"kernel": jnp.ones((64, 1))}  # column of twos: length 16, factor 1.5
+  y = run(variables, jnp.ones((50, 64)))
+  np.testing.assert_allclose(y, 64 + 0.5 * kept + 1.5 * kept if magnitude else kept + 64, rtol=1e-6)
+
+
+def test_gradients_of_a_magnitude_and_its_pair_are_pefts(variant, tmp_path):
+  """The columns' lengths are constants to both; layers without a pair have no gradient."""
+  import torch
+
+  base = variant("llama")
+  model = made(
+    base, dict(r=3, use_dora=True, target_modules=["layers.1.self_attn.q_proj", "embed_tokens"])
+  )
+  model.save_pretrained(tmp_path, save_embedding_layers=False)
+  weigh = np.random.default_rng(0).normal(0, 0.1, (1, 11, 97)).astype("f4")
+  ids = BATCH.tokens[:1, :11]
+  for p in model.parameters():
+    p.requires_grad_(True)
+  (model(torch.from_numpy(ids).long()).logits * torch.from_numpy(weigh)).sum().backward()
+  expected = {n: p.grad.numpy() for n, p in model.named_parameters() if "lora_" in n}
+
+  c = hf.open_checkpoint(base)
+  params = hf.read(c, jnp.float32)
+  adapter = lora.read(tmp_path, c, params)
+  decode = decoder.Decoder(c.config)
+  positions, segments = np.arange(11)[None], np.ones((1, 11), int)
+
+  @jax.jit
+  @jax.grad
+  def grad(trained):
+    variables = params | adapter | {"lora": trained}
+    hidden, _ = decode.apply(variables, ids, positions, segments)
+    return (decoder.logits(hidden, decoder.head(variables, c.config)) * weigh).sum()
+
+  found = tree.flatten(grad(adapter["lora"]))
+  start = "base_model.model.model."
+  q, e = start + "layers.1.self_attn.q_proj.lora_{}", start + "embed_tokens.lora_{}"
+  mine = {
+    q.format("A.default.weight"): found["layers/attention/query/a"][1].T,
+    q.format("B.default.weight"): found["layers/attention/query/b"][1].reshape(3, -1).T,
+    q.format("magnitude_vector.default.weight"): found["layers/attention/query/magnitude"][
+      1
+    ].ravel(),
+    e.format("embedding_A.default"): found["embed/tokens/a"].T,
+    e.format("embedding_B.default"): found["embed/tokens/b"].T,
+    e.format("magnitude_vector.default.weight"): found["embed/tokens/magnitude"],
+  }
+  assert mine.keys() == expected.keys()
+  for name, x in expected.items():
+    assert np.abs(x).max() > 1e-3
+    np.testing.assert_allclose(mine[name], x, rtol=1e-3, atol=1e-4, err_msg=name)
+  assert all(not x[0].any() for n, x in found.items() if n.startswith("layers/"))
 
 
 def test_alphas_that_are_no_whole_multiple_survive_the_round_trip(variant, tmp_path):
@@ -163,9 +188,26 @@ def test_alphas_that_are_no_whole_multiple_survive_the_round_trip(variant, tmp_p
 def test_bfloat16_adapters(variant, tmp_path):
   c, adapter = fresh(variant("gptj"), dtype=jnp.bfloat16)
   lora.write(tmp_path / "a", adapter, c.config, c.table, base="b")
-  again = lora.read(tmp_path / "a", c.config, c.table, jnp.bfloat16)
+  again = lora.read(tmp_path / "a", c, hf.read(c), jnp.bfloat16)
   jax.tree.map(np.testing.assert_array_equal, again, adapter)
   assert {x.dtype for x in jax.tree.leaves(again["lora"])} == {jnp.dtype(jnp.bfloat16)}
+
+
+def test_columns_are_measured_over_all_their_inputs():
+  kernel = jnp.arange(24.0).reshape(2, 3, 2, 2)  # [L, in, out, out]
+  expected = np.linalg.norm(np.asarray(kernel).reshape(2, 3, 4), axis=1).reshape(2, 2, 2)
+  np.testing.assert_allclose(low_rank.lengths(kernel, 1, stacked=True), expected, rtol=1e-6)
+  np.testing.assert_allclose(low_rank.lengths(kernel[0], 1, stacked=False), expected[0], rtol=1e-6)
+
+
+def test_a_tied_model_gets_a_head_of_its_own_from_the_table(variant):
+  c = hf.open_checkpoint(variant("llama, tied"))
+  own = vocabulary.untied(c)
+  assert own.hf_config["tie_word_embeddings"] is False and not own.config.tied
+  params = hf.read(own, jnp.float32)["params"]
+  np.testing.assert_array_equal(params["head"]["kernel"], params["embed"]["tokens"].T)
+  found = logits(decoder.Decoder(own.config), {"params": params}, *BATCH[:3])
+  np.testing.assert_allclose(found, ours(variant("llama, tied"), BATCH), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -185,87 +227,3 @@ def test_bfloat16_adapters(variant, tmp_path):
 def test_settings_that_are_refused(variant, targets, settings, message):
   with pytest.raises(InputError, match=message):
     fresh(variant("llama"), targets, **settings)
-
-
-@pytest.fixture(scope="module")
-def adapter_folder(variant, tmp_path_factory):
-  base = variant("llama")
-  c, adapter = fresh(base)
-  folder = tmp_path_factory.mktemp("adapter") / "a"
-  lora.write(folder, adapter, c.config, c.table, base="the/base")
-  return folder
-
-
-SETTINGS = {
-  "use_dora=True; ftjax reads use_dora=None only": dict(use_dora=True),
-  "bias='all'": dict(bias="all"),
-  r"modules_to_save=\['lm_head'\]": dict(modules_to_save=["lm_head"]),
-  "init_lora_weights='pissa'": dict(init_lora_weights="pissa"),
-  "peft_type='IA3'": dict(peft_type="IA3"),
-  "something_new=3": dict(something_new=3),
-}
-
-
-@pytest.mark.parametrize("message", SETTINGS)
-def test_adapters_that_are_more_than_lora(variant, adapter_folder, tmp_path, message):
-  folder = shutil.copytree(adapter_folder, tmp_path / "a")
-  path = folder / lora.SETTINGS
-  path.write_text(json.dumps(json.loads(path.read_text()) | SETTINGS[message]))
-  with pytest.raises(InputError, match=message):
-    with_adapter(variant("llama"), folder)
-
-
-def _rename(tensors):
-  tensors["base_model.model.lm_head.lora_A.weight"] = np.zeros((3, 32), "f4")
-
-
-def _lose(tensors):
-  tensors.pop("base_model.model.model.layers.1.mlp.up_proj.lora_B.weight")
-
-
-@pytest.mark.parametrize(
-  "change, message",
-  [
-    (_rename, "tensors that fit nothing in this base: .*lm_head.* an adapter for 'the/base'"),
-    (_lose, "up_proj in some layers only"),
-    (lambda t: t.clear(), "holds no LoRA tensors"),
-  ],
-)
-def test_adapters_whose_tensors_do_not_fit(variant, adapter_folder, tmp_path, change, message):
-  folder = shutil.copytree(adapter_folder, tmp_path / "a")
-  tensors = safetensors.numpy.load_file(folder / lora.WEIGHTS)
-  change(tensors)
-  safetensors.numpy.save_file(tensors, folder / lora.WEIGHTS)
-  with pytest.raises(InputError, match=message):
-    with_adapter(variant("llama"), folder)
-
-
-def test_another_base_and_broken_folders(variant, adapter_folder, tmp_path):
-  with pytest.raises(InputError, match="is for another base: .*q_proj here is 56 x 32"):
-    with_adapter(variant("llama, wide heads"), adapter_folder)
-  with pytest.raises(InputError, match="tensors that fit nothing in this base"):
-    with_adapter(variant("gpt2"), adapter_folder)
-  with pytest.raises(InputError, match="is not a PEFT adapter: it needs adapter_config.json"):
-    with_adapter(variant("llama"), tmp_path)
-  folder = shutil.copytree(adapter_folder, tmp_path / "a")
-  path = folder / lora.WEIGHTS
-  path.write_bytes(path.read_bytes()[:-50])
-  with pytest.raises(InputError, match="is not a whole safetensors file"):
-    with_adapter(variant("llama"), folder)
-  (folder / lora.SETTINGS).write_text("{")
-  with pytest.raises(InputError, match="adapter_config.json is not valid JSON"):
-    with_adapter(variant("llama"), folder)
-
-
-@pytest.mark.parametrize(
-  "name, key", [("adapter_initial", "logits_initial"), ("adapter_final", "logits")]
-)
-def test_the_reference_adapter_on_real_weights(shared, name, key):
-  """PEFT's adapter and TRL's logits on stories260K (shared/parity)."""
-  case = shared / "parity" / "lora"
-  c, variables = with_adapter(shared / "models" / "stories260K", case / name)
-  data = np.load(case / "final_logits.npz")
-  seen = data["attention_mask"]
-  positions = np.maximum(np.cumsum(seen, 1, dtype=np.int32) - 1, 0)
-  found = logits(decoder.Decoder(c.config), variables, data["input_ids"], positions, seen)
-  assert np.abs(np.asarray(found) - data[key])[seen > 0].max() < 1e-4

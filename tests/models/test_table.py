@@ -22,12 +22,11 @@ import pytest
 from ftjax.models import decoder, export, hf, lora
 from ftjax.models.cache import make_cache
 from tests.families import VARIANTS
+from tests.models.adapters import by_peft, in_peft
 from tests.models.reference import (
   FAST,
   assert_same_bits,
-  by_peft,
   difference,
-  in_peft,
   logits,
   ours,
   quiet,
@@ -135,15 +134,15 @@ def _adapted(checkpoint, variables, tmp_path) -> tuple[float, float]:
   c = checkpoint
   conv1d = {t.input_first for t in lora.linear_layers(c.config, c.table).values()} == {True}
   settings = dict(r=3, lora_alpha=7, target_modules="all-linear", fan_in_fan_out=conv1d)
-  expected = by_peft(c.folder, tmp_path / "peft", BATCH, **settings)
-  adapter = lora.read(tmp_path / "peft", c.config, c.table)
+  expected = by_peft(c.folder, tmp_path / "peft", **settings)
+  adapter = lora.read(tmp_path / "peft", c, variables)
   mine = ours(c.folder, BATCH, variables | adapter)
   assert (
     difference(mine, expected, BATCH)
     < difference(ours(c.folder, BATCH, variables), expected, BATCH) / 100
   )
   lora.write(tmp_path / "back", adapter, c.config, c.table, base=str(c.folder))
-  again = lora.read(tmp_path / "back", c.config, c.table)
+  again = lora.read(tmp_path / "back", c, variables)
   jax.tree.map(np.testing.assert_array_equal, again["lora"], adapter["lora"])
   back = theirs(in_peft(c.folder, tmp_path / "back"), BATCH)
   return difference(mine, expected, BATCH), difference(mine, back, BATCH)

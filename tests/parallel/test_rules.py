@@ -13,6 +13,7 @@ from jax.sharding import PartitionSpec as P
 from ftjax import tree
 from ftjax.models import decoder, hf, lora
 from ftjax.models.formats import stored
+from ftjax.models.targets import adaptable
 from ftjax.parallel import rules
 from ftjax.parallel.mesh import make_mesh, replicated
 from ftjax.parallel.pjit import pjit
@@ -32,7 +33,7 @@ def checkpoints(tmp_path_factory):
 
 @functools.cache
 def shapes(name):
-  """{"params", "lora", "lora_scale"} of a variant as shape structs."""
+  """Everything that can be beside the params as well, as shape structs."""
   import transformers
 
   kind, fields, *_ = VARIANTS[name]
@@ -40,18 +41,42 @@ def shapes(name):
   special = {k: None for k in config if k.endswith("_token_id")}
   family = hf.load_family(config)
   c = family.config(config | special)
-  targets = lora.linear_layers(c, family.weights(c))
+  targets = adaptable(c, family.weights(c))
   key = jax.random.key(0)
-  adapter = jax.eval_shape(lambda k: lora.init(k, c, targets, rank=2, alpha=4), key)
-  return jax.eval_shape(lambda k: decoder.init(c, k), key) | adapter
+
+  def everything(key):
+    params = decoder.init(c, key)
+    experts = {p: t for p, t in targets.items() if t.parameter}
+    others = {p: t for p, t in targets.items() if not t.parameter}
+    biases = {
+      f"lora/{p}/bias": jnp.zeros((c.L, *t.shape_out))
+      for p, t in others.items()
+      if t.weight.stacked
+    }
+    return tree.merge(
+      params,
+      lora.init(key, c, others, rank=2, alpha=4, dora=params),
+      lora.init(key, c, experts, rank=2, alpha=4) if experts else {},
+      lora.init_rows([1, 2], params),
+      tree.unflatten(biases),
+      {"saved": params["params"]},
+    )
+
+  return jax.eval_shape(everything, key)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_leaf_matches_one_rule_of_its_own_rank(name):
   for leaf, x in tree.flatten(shapes(name)).items():
-    spec = tree.match(leaf, rules.PARAMETERS + rules.ADAPTERS)
+    spec = tree.match(leaf.replace("saved/", "params/"), rules.PARAMETERS + rules.ADAPTERS)
     assert len(spec) == len(x.shape), leaf
     assert "layers" not in leaf or spec[0] is None, leaf
+
+
+def test_full_copies_lie_where_the_parameters_do():
+  variables = shapes("llama")
+  places = rules.shardings(variables, make_mesh(2, 2, 2))
+  assert places["saved"] == places["params"] and tree.count(variables["saved"]) > 1000
 
 
 def test_every_rule_is_used():
@@ -63,12 +88,13 @@ def test_every_rule_is_used():
 @pytest.mark.parametrize(
   "name",
   ["params/layers/attention/query/more", "params/embed/more", "other/embed/tokens",
-   "lora/embed/tokens/a", "lora_scale/layers/attention/query/more"],
+   "lora/embed/more/a", "lora_scale/layers/attention/query/more", "saved/embed/more"],
 )  # fmt: skip
 def test_a_leaf_without_a_rule_is_an_error(name):
   leaf = tree.unflatten({name: jax.ShapeDtypeStruct((2,), jnp.float32)})
   with pytest.raises(
-    ValueError, match=f"'{name}' must match exactly one pattern, but matches none"
+    ValueError,
+    match=f"'{name.replace('saved', 'params')}' must match exactly one pattern, but matches none",
   ):
     rules.shardings(leaf, make_mesh())
 

@@ -1,0 +1,70 @@
+"""A base, or a base with an adapter merged into it, written as a Hugging Face folder tensor by
+tensor."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ftjax import storage
+from ftjax.config import InputError
+from ftjax.models import export, hf, lora, verify
+from ftjax.pretrained import read_weights
+from ftjax.text import tokenizer as tokenizers
+from ftjax.train import run_folder
+
+
+def parts_of(run: str, base: str, adapter: str) -> tuple[str, str, str]:
+  """(base, adapter or "", the base's revision) of a run's best model, or as given."""
+  if bool(run) == bool(base) or (run and adapter):
+    raise InputError("Give --run=FOLDER, or --base=SOURCE with --adapter=FOLDER.")
+  best = Path(run) / run_folder.BEST
+  if not run or not lora.settings(best):
+    return base or str(best), adapter, ""
+  config = run_folder.read(run)
+  return config["model.source"], str(best), config["model.revision"]
+
+
+def write(
+  output: str | Path,
+  base: str,
+  adapter: str = "",
+  revision: str = "",
+  *,
+  dtype: str = "float32",
+  shard_bytes: int = export.SHARD_BYTES,
+  bound: float | None = None,
+) -> str:
+  """Writes the folder, all of it or nothing. No model is in memory, nor is one with its copy.
+
+  bound: None, or the largest difference of logits that is accepted, as a share of the largest logit;
+  then both models are read in float32, one after the other, and the returned line says how far they
+  are apart. Raises verify.Different above the bound, and InputError as ftjax.load does.
+  """
+  folder = hf.resolve(base, revision)
+  checkpoint, found, own = hf.open_checkpoint(folder), None, folder
+  if adapter:
+    own = hf.resolve(adapter)
+    found = lora.open_folder(own)
+    checkpoint = lora.base_for(found, checkpoint)
+  tokenizer = tokenizers.load_tokenizer(own) or tokenizers.load_tokenizer(folder)
+  with storage.atomic_path(output) as temporary:
+    export.write(
+      temporary,
+      lora.lazily_merged(checkpoint, lora.read(found, checkpoint) if found else {}, dtype),
+      checkpoint.config,
+      checkpoint.table,
+      checkpoint.hf_config,
+      folder,
+      shard_bytes,
+      carried=export.LEGAL if tokenizer is not None else export.LEGAL + export.TOKENIZER,
+    )
+    if tokenizer is not None:
+      tokenizers.save_tokenizer(tokenizer, temporary)
+    if bound is None:
+      return ""
+
+    def before():
+      params = read_weights(checkpoint, np.float32)
+      return params | (lora.read(found, checkpoint, params) if found else {})
+
+    return verify.check(temporary, checkpoint.config, before, bound)

@@ -1,0 +1,17 @@
+"""The one product that linear layers and their adapters are made of."""
+
+import math
+
+import jax
+
+
+def contract(x: jax.Array, kernel: jax.Array, dims: int, dtype) -> jax.Array:
+  """x's last `dims` dims with the kernel's first ones, in `dtype`.
+
+  As one flat matrix product: XLA's CPU backend takes half as long again over the same one with more
+  dims.
+  """
+  lead, inputs, outputs = x.shape[: x.ndim - dims], kernel.shape[:dims], kernel.shape[dims:]
+  size = math.prod(inputs)
+  y = x.reshape(-1, size) @ kernel.astype(dtype).reshape(size, -1)
+  return y.reshape(*lead, *outputs)
