@@ -153,6 +153,20 @@ def test_a_table_with_more_rows_is_a_larger_vocabulary(variant, tmp_path):
       assert difference(logits_of(c, variables), expected, BATCH) < 1e-4
 
 
+def test_rows_that_pad_the_base_are_nothing_to_an_adapter(variant, tmp_path):
+  base = variant("llama, tied")
+  targets = ["embed_tokens", "lm_head"]
+  expected = by_peft(base, tmp_path / "a", r=2, use_dora=True, target_modules=targets)
+  c, variables = with_adapter(base, tmp_path / "a", pad_vocab_to=50)
+  assert c.config.V == 100 and variables["lora"]["head"]["b"].shape == (2, 100)
+  assert difference(logits_of(c, variables)[..., :97], expected, BATCH) < 1e-4
+  lora.write(tmp_path / "b", variables, c.config, c.table, base="b")
+  mine, theirs_ = (tensors_of(tmp_path / x) for x in "ba")
+  for name, x in mine.items():
+    np.testing.assert_allclose(x, theirs_[name], rtol=1e-6)
+  assert len(mine) == 6
+
+
 def test_a_pickled_adapter_is_read_without_running_it(variant, tmp_path):
   import torch
 
