@@ -10,7 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ftjax import exporting
+from ftjax.models import export as weights
 from ftjax.models import hf, lora, verify
+from tests.models.adapters import by_peft
 from tests.models.reference import difference, ours, quiet, rows, theirs
 from tests.tiny import tiny_checkpoint, torch_model
 
@@ -76,6 +79,47 @@ def test_a_run_merged_verified_and_read_by_transformers(root, made):
     found = theirs(torch_model(out), batch)
   assert difference(ours(base, batch, variables), found, batch) < 1e-4
   assert difference(ours(base, batch), found, batch) > 1e-2
+
+
+CASES = {
+  "head untied": ("gpt2", dict(r=3, use_dora=True, target_modules=["wte", "c_attn"])),
+  "copies": ("gptj", dict(r=3, target_modules=["q_proj"], modules_to_save=["lm_head", "ln_f"])),
+  "some biases": (
+    "gpt2", dict(r=2, target_modules=["h.1.attn.c_attn"], bias="lora_only", lora_bias=True),
+  ),
+  "rows": ("llama", dict(r=2, target_modules=["q_proj"], trainable_token_indices=[1, 5])),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+@pytest.mark.parametrize("name", CASES)
+def test_a_sharded_base_is_merged_without_being_read(tmp_path, monkeypatch, name):
+  """Tensor by tensor: nothing asks for the model, or for more than one leaf of it."""
+  kind, settings = CASES[name]
+  with quiet():
+    whole = tiny_checkpoint(kind, tmp_path / "whole")
+  c = hf.open_checkpoint(whole)
+  weights.write(tmp_path / "base", hf.read(c), c.config, c.table, c.hf_config, shard_bytes=20_000)
+  assert len(list((tmp_path / "base").glob("*.safetensors"))) > 3
+  batch = rows()
+  expected = by_peft(whole, tmp_path / "adapter", batch=batch, **settings)
+
+  read = lambda checkpoint, *args: real(checkpoint, *args) if len(checkpoint.table) == 1 else 1 / 0
+  real = hf.read
+  with monkeypatch.context() as m:
+    m.setattr(hf, "read", read)
+    base, adapter = str(tmp_path / "base"), str(tmp_path / "adapter")
+    exporting.write(tmp_path / "out", base, adapter, shard_bytes=30_000)
+  assert len(list((tmp_path / "out").glob("*.safetensors"))) > 3
+  with quiet():
+    assert difference_of(theirs(torch_model(tmp_path / "out"), batch), expected) < 1e-4
+  line = exporting.write(tmp_path / "again", base, adapter, bound=1e-5)
+  assert "largest difference of logits: " in line
+
+
+def difference_of(found, expected) -> float:
+  """The largest difference over all documents."""
+  return max(float(np.abs(x - y).max()) for x, y in zip(found, expected, strict=True))
 
 
 def test_another_model_is_not_taken_for_the_same(made, tmp_path):

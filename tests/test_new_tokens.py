@@ -77,6 +77,7 @@ def test_what_a_run_leaves_knows_the_tokens(source, run, name):
   assert model.hf_config["vocab_size"] == model.config.V == 262
   ids = np.array([[1, 260, 70, 261, 80]])
   assert np.isfinite(model.logits(ids)).all()
+  assert len(model.generator.generate(ids.tolist(), max_new_tokens=4)[0].ids) <= 4
   followed = RunModels(folder)
   step = followed.load(max(followed.steps()))
   assert step.config.V == 320 and step.logits(ids).shape == (1, 5, 262)
@@ -99,6 +100,7 @@ def test_only_the_rows_of_the_tokens_were_trained(source, run):
   np.testing.assert_allclose(old[261], old[:260].mean(0), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_resume_with_new_rows_is_bitwise(source, rows, run, tmp_path, monkeypatch):
   class Killed(BaseException):
     """What no handler of the loop may catch."""
@@ -123,6 +125,7 @@ def test_resume_with_new_rows_is_bitwise(source, rows, run, tmp_path, monkeypatc
     assert all(mine[key].tobytes() == whole[key].tobytes() for key in mine)
 
 
+@pytest.mark.slow
 def test_an_adapter_goes_on_where_it_ended(source, rows, run, tmp_path):
   go_on = RUNS["lora"] | dict(adapter__source=str(run("lora") / "final"), optim__learning_rate=1e-9)
   finetune(config(source, rows, **go_on), tmp_path / "run")

@@ -26,6 +26,7 @@ from ftjax import tree
 from ftjax.config import InputError
 from ftjax.generate.sampling import Dials, Parts, choose, penalize
 from ftjax.models import decoder, lora
+from ftjax.models.adapters import kinds
 from ftjax.models.cache import Cache, make_cache
 from ftjax.models.config import ModelConfig
 
@@ -144,11 +145,11 @@ def prepare(variables, layers: int, dtype):
   """The variables of Decoder(scan=False), each in the dtype that it is used in: norms and positions
   as they are, since they are used in float32.
 
-  An adapter with magnitudes is merged: the lengths of a matrix's columns take as long as a product
-  with it, at every token.
+  What an adapter makes of parameters outside the blocks is worked in here, once. One with magnitudes
+  is merged: the lengths of a matrix's columns take as long as a product with it, at every token.
   """
-  if any(name.endswith("/magnitude") for name in tree.flatten(variables)):
-    variables = lora.merge(variables)
+  dora = any(name.endswith("/magnitude") for name in tree.flatten(variables))
+  variables = lora.merge(variables) if dora else kinds.effective(variables)
   keep = lambda name: "norm/" in name or name.endswith("embed/positions")
   cast = lambda name, x: x if keep(name) else x.astype(dtype)
   return decoder.unstack(tree.map_named(cast, variables), layers)

@@ -248,9 +248,9 @@ def init(config: ModelConfig, key: jax.Array, dtype=jnp.float32):
 
 def unstack(variables, layers: int):
   """The variables of Decoder(scan=False): params/layers/... [L, ...] becomes params/layer_0/...,
-  params/layer_1/....; what an adapter makes of the other parameters is worked in for good."""
+  params/layer_1/....; of an adapter only what the layers read (kinds.effective)."""
   out = {}
-  for name, collection in kinds.effective(variables).items():
+  for name, collection in variables.items():
     rest = {k: v for k, v in collection.items() if k != "layers"}
     stacked = collection.get("layers", {})  # of an adapter there may be none
     each = {f"layer_{l}": jax.tree.map(lambda x, l=l: x[l], stacked) for l in range(layers)}

@@ -103,7 +103,10 @@ def read(
     raise ValueError("the checkpoint is not as the adapter wants it: see base_for")
   drop = HEAD + "." if checkpoint.config.tied else "\n"  # the table's own tensors once more
   left = {k: x for k, x in folder.tensors.items() if not k.startswith(drop)}
-  reader = Reader(folder.path, folder.settings, left, checkpoint.config, checkpoint.table, base)
+  V = checkpoint.config.vocabulary  # padding is nothing that a folder has
+  config = checkpoint.config.with_(V=V, vocab_padding=0)
+  real = lambda name: vocabulary.resized(name, base(name), V)
+  reader = Reader(folder.path, folder.settings, left, config, checkpoint.table, real)
   named = {}
   for kind in KINDS:
     named |= kind.read(reader)
@@ -112,10 +115,11 @@ def read(
     what = strange if reader.left else "holds no tensors of an adapter"
     of = folder.settings.get("base_model_name_or_path")
     raise InputError(f"{folder.path} {what}. Is it an adapter for {of!r}?")
-  keep = lambda n, x: n.startswith("lora_scale/") or x.dtype == np.int32
-  return tree.unflatten(
-    {n: jnp.asarray(x, x.dtype if keep(n, x) else dtype) for n, x in named.items()}
-  )
+  for n, x in named.items():
+    keep = n.startswith("lora_scale/") or x.dtype == np.int32
+    leaf = jnp.asarray(x, x.dtype if keep else dtype)
+    named[n] = vocabulary.resized(n, leaf, checkpoint.config.V)
+  return tree.unflatten(named)
 
 
 def write(
@@ -139,6 +143,8 @@ def write(
   writer = Writer(adapter, config, table, named.__getitem__, rslora)
   for kind in KINDS:
     kind.write(writer)
+  if "peft_type" not in writer.settings:
+    raise ValueError("PEFT has no form for an adapter with neither a low-rank pair nor rows")
   written = {
     "task_type": "CAUSAL_LM", "base_model_name_or_path": base, "inference_mode": True,
   }  # fmt: skip

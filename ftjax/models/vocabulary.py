@@ -118,14 +118,18 @@ def _add(x, *, growth: Growth, config: ModelConfig, axis: int):
 
 def trimmed(config: ModelConfig, variables) -> tuple[ModelConfig, dict[str, Any]]:
   """Without the rows that pad the vocabulary, whatever the collection."""
-  if not config.vocab_padding:
-    return config, variables
-
-  def cut(name, x):
-    axis = _axis(name)
-    return x if axis is None else jax.lax.slice_in_dim(x, 0, config.vocabulary, axis=axis)
-
+  cut = lambda name, x: resized(name, x, config.vocabulary)
   return config.with_(V=config.vocabulary, vocab_padding=0), tree.map_named(cut, variables)
+
+
+def resized(name: str, leaf: jax.Array, rows: int) -> jax.Array:
+  """A leaf by its name, cut or filled up with zeros to so many rows of the vocabulary where it has
+  such."""
+  axis = _axis(name)
+  more = 0 if axis is None else rows - leaf.shape[axis]
+  if more > 0:
+    return jnp.pad(leaf, [(0, more if i == axis else 0) for i in range(leaf.ndim)])
+  return jax.lax.slice_in_dim(leaf, 0, rows, axis=axis) if more else leaf
 
 
 # Which dim of a leaf counts the vocabulary.

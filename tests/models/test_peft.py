@@ -140,9 +140,10 @@ def test_a_bfloat16_base_with_a_float32_adapter(variant, tmp_path):
 
 
 def test_a_table_with_more_rows_is_a_larger_vocabulary(variant, tmp_path):
-  """PEFT writes whole tables where the vocabulary was resized, also beside the rows of tokens."""
+  """PEFT writes whole tables where the vocabulary was resized, also beside rows or pairs on them."""
   for name, settings in {
     "whole": _Q,
+    "pairs": dict(r=2, target_modules=["embed_tokens", "lm_head"]),
     "rows": _Q | dict(trainable_token_indices={"embed_tokens": [97, 98], "lm_head": [97, 98]}),
   }.items():
     for kind in ("llama", "llama, tied"):
@@ -151,6 +152,20 @@ def test_a_table_with_more_rows_is_a_larger_vocabulary(variant, tmp_path):
       c, variables = with_adapter(variant(kind), folder)
       assert (c.config.V, c.hf_config["vocab_size"]) == (100, 100)
       assert difference(logits_of(c, variables), expected, BATCH) < 1e-4
+
+
+def test_rows_that_pad_the_base_are_nothing_to_an_adapter(variant, tmp_path):
+  base = variant("llama, tied")
+  targets = ["embed_tokens", "lm_head"]
+  expected = by_peft(base, tmp_path / "a", r=2, use_dora=True, target_modules=targets)
+  c, variables = with_adapter(base, tmp_path / "a", pad_vocab_to=50)
+  assert c.config.V == 100 and variables["lora"]["head"]["b"].shape == (2, 100)
+  assert difference(logits_of(c, variables)[..., :97], expected, BATCH) < 1e-4
+  lora.write(tmp_path / "b", variables, c.config, c.table, base="b")
+  mine, theirs_ = (tensors_of(tmp_path / x) for x in "ba")
+  for name, x in mine.items():
+    np.testing.assert_allclose(x, theirs_[name], rtol=1e-6)
+  assert len(mine) == 6
 
 
 def test_a_pickled_adapter_is_read_without_running_it(variant, tmp_path):
@@ -174,6 +189,24 @@ def test_rank_stabilised_scales_are_written_as_they_were_asked_for(variant, tmp_
   lora.write(tmp_path / "a", adapter, c.config, c.table, base="b", rslora=True)
   settings = json.loads((tmp_path / "a" / lora.SETTINGS).read_text())
   assert (settings["use_rslora"], settings["lora_alpha"], settings["r"]) == (True, 7, 3)
+
+
+def test_ranks_that_differ_by_layer_are_written_as_they_were(variant, tmp_path):
+  kind, settings = MADE["llama, patterns"]
+  by_peft(variant(kind), tmp_path / "a", **settings)
+  c, variables = with_adapter(variant(kind), tmp_path / "a")
+  lora.write(tmp_path / "b", variables, c.config, c.table, base="b", rslora=True)
+  mine, theirs_ = (tensors_of(tmp_path / x) for x in "ba")
+  assert mine.keys() == theirs_.keys()
+  assert all((mine[name] == x).all() for name, x in theirs_.items())
+  written = json.loads((tmp_path / "b" / lora.SETTINGS).read_text())
+  assert (written["r"], written["lora_alpha"]) == (4, 5)
+  assert written["rank_pattern"] == {
+    "model.layers.1.self_attn.q_proj": 2, "model.layers.0.mlp.down_proj": 7
+  }  # fmt: skip
+  assert written["alpha_pattern"] == {
+    "model.layers.0.self_attn.q_proj": 3.5, "model.layers.1.self_attn.q_proj": 10
+  }  # fmt: skip
 
 
 def test_what_is_not_used_is_not_written(variant, tmp_path):
