@@ -118,6 +118,28 @@ def test_a_disk_that_fills_keeps_the_last_checkpoint(root, tmp_path, toy_flags):
   assert f"Going on from the checkpoint of step {kept}." in on.communicate(timeout=60)[1]
 
 
+@pytest.mark.slow
+def test_a_run_is_evaluated_while_it_trains(root, tmp_path, toy_flags):
+  run = tmp_path / "run"
+  few = ["--config.train.duration=300 steps", "--config.checkpoint.every=50 steps"]
+  training = train(root, f"--workdir={run}", *toy_flags, *few, start=True)
+  deadline = time.monotonic() + 120
+  while not (run / "config.json").is_file():
+    assert training.poll() is None and time.monotonic() < deadline, training.communicate()[1]
+    time.sleep(0.1)
+  flags = [f"--config.source={run}", "--config.follow=True", "--config.poll_seconds=0.2"]
+  following = subprocess.run(
+    [sys.executable, "scripts/evaluate.py", *flags],
+    cwd=root, env=os.environ | ENV, capture_output=True, text=True, check=False, timeout=240,
+  )  # fmt: skip
+  training.communicate(timeout=60)
+  assert training.returncode == 0 and following.returncode == 0, following.stderr
+  found = read(run / "evaluation" / "evaluation.jsonl")
+  steps = [line["step"] for line in found]
+  assert steps == sorted(set(steps)) and len(steps) > 1 and steps[-1] == 300
+  assert all(0 < line["loss"] < 20 for line in found)
+
+
 def test_help_names_the_flags(root):
   done = train(root, "--help")
   assert "--workdir" in done.stdout and "Traceback" not in done.stderr
