@@ -79,7 +79,8 @@ def write(
 
   A leaf is an array, or a Lazy, which is how a caller changes weights on their way out (merges an
   adapter, say) tensor by tensor. The host holds one tensor at a time. Of several processes all must
-  call this, since all take part in gathering what is sharded; process 0 writes.
+  call this, since all take part in gathering what is sharded; process 0 writes, and the others
+  return when nothing more is asked of them.
 
   source: a folder whose files of the patterns `carried` go along: generation config, licence and
   tokenizer. Give LEGAL where another tokenizer is written beside the weights. shard_bytes: the most

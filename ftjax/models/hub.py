@@ -47,8 +47,6 @@ def _download(source: str, revision: str | None) -> Path:
   try:
     try:
       files = HfApi().list_repo_files(source, revision=revision)
-    except errors.RevisionNotFoundError:
-      raise
     except (errors.HTTPError, OSError) as e:  # No network, no access: it may be in the cache.
       return _cached(source, revision, e)
     wanted = wanted_files(files)

@@ -57,8 +57,12 @@ def dims_of(weight: Weight) -> tuple[list[list[str]], list[str]]:
   """([["N", "H"], ["D"]], ["D", "N", "H"]) of "(N H) D -> D N H": the dims of one tensor, over there
   the letters that each is merged from, here one letter each."""
   theirs, ours = _pattern(weight)
-  merged = re.findall(r"\(([^)]*)\)|(\w)", theirs)
-  return [(many or one).split() for many, one in merged], ours.split()
+  return groups(theirs), ours.split()
+
+
+def groups(side: str) -> list[list[str]]:
+  """[["N", "H"], ["D"]] of "(N H) D": the letters that each dim is merged from."""
+  return [(many or one).split() for many, one in re.findall(r"\(([^)]*)\)|(\w)", side)]
 
 
 def to_ours(tensor: np.ndarray, weight: Weight, config: ModelConfig) -> np.ndarray:

@@ -89,6 +89,12 @@ def test_mixed_dtypes_stay_mixed_to_the_bit(mixed, tmp_path):
     dtypes=hf.dtypes(c), shard_bytes=20_000,
   )  # fmt: skip
   assert_same_bits(tensors_of(tmp_path / "out"), tensors_of(mixed))
+  for path in (tmp_path / "out").glob("*.safetensors"):  # Wide dtypes first: each is aligned.
+    data = path.read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    header.pop("__metadata__")
+    places = sorted((x["data_offsets"][0], x["dtype"] != "F32") for x in header.values())
+    assert places == sorted(places, key=lambda place: place[1])
   with quiet():
     state = torch_model(tmp_path / "out").state_dict()
   found = {k: x.numpy() for k, x in state.items() if k != "lm_head.weight"}
