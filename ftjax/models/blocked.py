@@ -59,7 +59,8 @@ def _dot(a, b, axis_a: int, axis_b: int):
 
 
 def _scores(scores, window, q_GTH, k_SH, slopes_G, rows, keys, view):
-  """(queries [G * t, H] scaled, scores float32 [G, t, s], mask [1, t, s]) of one block."""
+  """(queries [G * t, H] scaled, scores float32 [G, t, s], the same before ALiBi, mask [1, t, s]) of
+  one block."""
   q_segments, q_positions, k_segments, k_positions = view
   G, _, H = q_GTH.shape
   q = q_GTH[:, rows].reshape(-1, H) * jnp.asarray(scores.scale, q_GTH.dtype)
@@ -67,10 +68,10 @@ def _scores(scores, window, q_GTH, k_SH, slopes_G, rows, keys, view):
   mask = (q_segments[rows, None] == k_segments[None, keys]) & (back >= 0)
   if window is not None:
     mask &= back < window
-  s = scores.capped(_dot(q, k_SH[keys], 1, 1).reshape(G, *mask.shape))
+  capped = s = scores.capped(_dot(q, k_SH[keys], 1, 1).reshape(G, *mask.shape))
   if slopes_G is not None:
     s += scores.alibi(slopes_G[:, None, None], k_positions[None, None, keys])
-  return q, s, mask[None]
+  return q, s, capped, mask[None]
 
 
 def _forward_one(scores, window, args):
@@ -79,7 +80,7 @@ def _forward_one(scores, window, args):
   (G, T, H), S = q_GTH.shape, k_SH.shape[0]
   ys, lses = [], []
   for rows, keys in _blocks(T, S):
-    _, s, mask = _scores(scores, window, q_GTH, k_SH, slopes_G, rows, keys, view)
+    _, s, _, mask = _scores(scores, window, q_GTH, k_SH, slopes_G, rows, keys, view)
     s = jnp.where(mask, s, _LOWEST)
     top = s.max(-1, keepdims=True)
     p = jnp.exp(s - top)
@@ -98,12 +99,12 @@ def _backward_one(scores, window, args):
   delta_GT = (dy_GTH.astype(jnp.float32) * y_GTH.astype(jnp.float32)).sum(-1) - dlse_GT
   dqs = []
   for rows, keys in _blocks(T, S):
-    q, s, mask = _scores(scores, window, q_GTH, k_SH, slopes_G, rows, keys, view)
+    q, s, capped, mask = _scores(scores, window, q_GTH, k_SH, slopes_G, rows, keys, view)
     p = jnp.where(mask, jnp.exp(s - lse_GT[:, rows, None]), 0.0)
     dy = dy_GTH[:, rows].reshape(-1, H)
     ds = p * (_dot(dy, v_SH[keys], 1, 1).reshape(p.shape) - delta_GT[:, rows, None])
     if scores.cap:
-      ds *= 1 - jnp.square(s / scores.cap)
+      ds *= 1 - jnp.square(capped / scores.cap)
     p, ds = (x.reshape(-1, x.shape[-1]).astype(dtype) for x in (p, ds))
     dv_SH = dv_SH.at[keys].add(_dot(p, dy, 0, 0))
     dk_SH = dk_SH.at[keys].add(_dot(ds, q, 0, 0))

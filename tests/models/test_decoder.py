@@ -12,13 +12,11 @@ from ftjax.config import InputError
 from ftjax.models import decoder, hf, lora
 from ftjax.models.attention import IMPLEMENTATIONS
 from ftjax.models.cache import make_cache
-from tests.models.reference import logits, rows
+from tests.models.reference import FAST, logits, rows
 from tests.tiny import KINDS
 
 OTHERS = [n for n in IMPLEMENTATIONS if n != "xla"]
-CASES = [(kind, "xla") for kind in (*KINDS, "gemma3_text", "gpt_oss")] + [
-  ("llama", n) for n in OTHERS
-]
+CASES = [(kind, "xla") for kind in (*KINDS, "gemma3_text")] + [("llama", n) for n in OTHERS]
 
 
 @pytest.fixture(scope="module", params=CASES, ids="-".join)
@@ -89,16 +87,16 @@ def test_cached_and_unrolled_is_uncached_and_scanned(model):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-@pytest.mark.parametrize("kind", ["llama", "mistral", "gemma2", "gpt_oss", "falcon, alibi"])
+@pytest.mark.parametrize("kind", ["llama", "mistral", "gemma2"])
 def test_every_attention_gives_what_xla_gives(variant, kind, name):
   """Logits and gradients, over more than one block, with packed documents and padding; with a window
-  in all layers, with caps and a window in some, with sinks, and with ALiBi."""
+  in all layers, and with caps and a window in some."""
   checkpoint = hf.open_checkpoint(variant(kind))
   variables = hf.read(checkpoint, jnp.float32)
   batch = rows(((90, 71), (47,)), 163)
   seen = jnp.asarray(batch.segments > 0)[..., None]
 
-  @functools.partial(jax.jit, static_argnums=0)
+  @functools.partial(jax.jit, static_argnums=0, compiler_options=FAST)
   def both(model, variables):
     def loss(variables):
       hidden, _ = model.apply(variables, *batch[:3])

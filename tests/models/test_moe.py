@@ -120,6 +120,15 @@ def test_devices_give_what_one_gives(shape):
     jax.tree.map(close, together(variables, x), expected)
 
 
+def test_a_token_does_not_move_a_bit_of_another():
+  """Wherever the others are sorted to, and in whatever block they come to lie."""
+  moe, variables, x = made(KINDS["normalised"])
+  run = jax.jit(lambda x: moe.apply(variables, x, False), compiler_options=FAST)
+  before, after = run(x), run(np.concatenate([x[:, :20], -x[:, 20:]], 1))
+  assert np.array_equal(before[:, :20], after[:, :20])
+  assert (before[:, 20:] != after[:, 20:]).any(-1).all()
+
+
 def test_of_equal_scores_the_first_experts_are_chosen_and_none_is_chosen_twice():
   gates, ids = route(jnp.zeros((1, 2, 5)), Experts(5, 3))
   assert np.array_equal(ids, [[[0, 1, 2]] * 2])
