@@ -51,7 +51,7 @@ _LLAMA3 = _rope(
   "llama3", 500_000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
   original_max_position_embeddings=32,
 )  # fmt: skip
-_YARN = _rope("yarn", factor=4.0, original_max_position_embeddings=32)
+_YARN = _rope("yarn", 100.0, factor=4.0, original_max_position_embeddings=32)
 _LONG = _rope(
   "longrope", short_factor=[1.0, 1.3, 2.5], long_factor=[1.1, 3.0, 9.0],
   original_max_position_embeddings=23,

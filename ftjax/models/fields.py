@@ -137,7 +137,7 @@ def rope(
   """
   outer = {k: fields.get(k) for k in ("rope_parameters", "rope_scaling", "rope_theta")}
   given = dict(outer["rope_scaling"] or outer["rope_parameters"] or {})
-  given.setdefault("rope_theta", outer["rope_theta"] or theta)
+  given["rope_theta"] = given.get("rope_theta") or outer["rope_theta"] or theta
   fields.get("original_max_position_embeddings")  # of no effect where nothing is scaled
   share = 1.0
   if partial is not None:

@@ -48,7 +48,7 @@ def test_no_gradient_from_the_future_nor_from_another_document(model):
   batch.tokens[0] = np.arange(17)
   weigh = jax.random.normal(jax.random.key(0), (decode.config.D,))
 
-  @jax.jit
+  @functools.partial(jax.jit, compiler_options=FAST)
   @functools.partial(jax.vmap, in_axes=(None, 0))
   @jax.grad
   def sensitivity(table, t):
@@ -87,10 +87,10 @@ def test_cached_and_unrolled_is_uncached_and_scanned(model):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-@pytest.mark.parametrize("kind", ["llama", "mistral", "gemma2"])
+@pytest.mark.parametrize("kind", ["llama", "gemma2"])
 def test_every_attention_gives_what_xla_gives(variant, kind, name):
-  """Logits and gradients, over more than one block, with packed documents and padding; with a window
-  in all layers, and with caps and a window in some."""
+  """Logits and gradients, over more than one block, with packed documents and padding; without
+  windows and caps, and with caps and a window in some layers."""
   checkpoint = hf.open_checkpoint(variant(kind))
   variables = hf.read(checkpoint, jnp.float32)
   batch = rows(((90, 71), (47,)), 163)
@@ -129,7 +129,7 @@ def test_rematerialised_gradients_are_the_same(variant):
   def gradients(remat):
     model = decoder.Decoder(config, attention="xla", remat=remat, dropout=0.3)
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=FAST)
     @jax.grad
     def grad(variables):
       keys = {"dropout": jax.random.key(1)}

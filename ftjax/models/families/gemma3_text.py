@@ -52,9 +52,9 @@ def _ropes(f: Fields, H: int) -> tuple[Rope, Rope]:
       "sliding_attention, each with its own."
     )
   main = (both.get("full_attention") or {}) | f.get("rope_scaling", default={})
-  main.setdefault("rope_theta", f.get("rope_theta", default=1_000_000.0))
+  main["rope_theta"] = main.get("rope_theta") or f.get("rope_theta", default=1_000_000.0)
   local = dict(both.get("sliding_attention") or {})
-  local.setdefault("rope_theta", f.get("rope_local_base_freq", default=10_000.0))
+  local["rope_theta"] = local.get("rope_theta") or f.get("rope_local_base_freq", default=10_000.0)
   return read_rope(f, H, main), read_rope(f, H, local)
 
 

@@ -22,6 +22,8 @@ def config(hf: dict) -> ModelConfig:
     fused_gate_up=True,
     tied=f.get("tie_word_embeddings", default=False),
   )
+  f.only("full_attn_mod", 1)  # published with Phi-4 mini, and not read by the reference
+  f.only("interpolate_factor", 1)
   f.done()
   return c
 
