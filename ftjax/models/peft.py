@@ -87,9 +87,9 @@ def _padded(layers: list[np.ndarray]) -> np.ndarray:
 _NEUTRAL = frozenset(
   """auto_mapping base_model_name_or_path revision task_type inference_mode peft_version r
   rank_pattern lora_alpha alpha_pattern use_rslora lora_dropout fan_in_fan_out target_modules
-  target_parameters
-  exclude_modules layers_to_transform layers_pattern corda_config eva_config lora_ga_config
-  loftq_config megatron_config megatron_core qalora_group_size ensure_weight_tying""".split()
+  target_parameters exclude_modules layers_to_transform layers_pattern corda_config eva_config
+  lora_ga_config loftq_config megatron_config megatron_core qalora_group_size
+  ensure_weight_tying""".split()
 )
 # Other ways to begin (pissa, olora, corda, loftq, ...) change the base's own weights.
 _BEGINNINGS = (True, False, None, "gaussian", "orthogonal", "eva")
@@ -138,7 +138,8 @@ def write(
   rank, alpha = _usual(ranks), _usual(alphas)
   adapter = {
     "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": base,
-    "inference_mode": True, "r": rank, "lora_alpha": alpha, "lora_dropout": 0.0 if parameters else dropout, "bias": "none",
+    "inference_mode": True, "r": rank, "lora_alpha": alpha, "bias": "none",
+    "lora_dropout": 0.0 if parameters else dropout,  # PEFT has none on parameters
     "fan_in_fan_out": any(t.input_first for t in mine.values()),
     "target_modules": sorted({
       _short_name(t.module, others) for t in mine.values() if not t.weight.parameter

@@ -6,8 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
 from ftjax.config import InputError
-from ftjax.models import grouped
+from ftjax.models import grouped, hf
 from ftjax.models.config import Experts, ModelConfig
 from ftjax.models.moe import MoE, route
 from ftjax.parallel.mesh import make_mesh
@@ -151,6 +154,17 @@ def test_all_tokens_to_one_expert_and_none_is_dropped():
   only = every_expert({"params": first | {"router": router}}, x, Experts(5, 5, normalised=False))
   assert not np.allclose(only, expected, atol=1e-3)
   close(moe.apply(variables, x, False), only)
+
+
+def test_experts_are_read_straight_to_wherever_they_belong(variant):
+  """Also where a device has only one of the tensors that lie side by side."""
+  c = hf.open_checkpoint(variant("mixtral"))
+  mesh = make_mesh(data=4, tensor=2)
+  spec = lambda name: P(None, None, None, "tensor") if "gate_up" in name else P()
+  found = hf.read(c, jnp.float32, lambda name, _: NamedSharding(mesh, spec(name)))
+  kernel = found["params"]["layers"]["experts"]["gate_up"]["kernel"]
+  assert {s.data.shape for s in kernel.addressable_shards} == {(3, 5, 36, 1, 20)}
+  jax.tree.map(np.testing.assert_array_equal, found, hf.read(c, jnp.float32))
 
 
 def test_dropout_on_experts_is_refused():
