@@ -5,9 +5,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from ftjax.config import InputError
-from ftjax.models import grouped
+from ftjax.models import grouped, hf
 from ftjax.models.config import Experts, ModelConfig
 from ftjax.models.moe import MoE, route
 from ftjax.parallel.mesh import make_mesh
@@ -120,6 +122,15 @@ def test_devices_give_what_one_gives(shape):
     jax.tree.map(close, together(variables, x), expected)
 
 
+def test_a_token_does_not_move_a_bit_of_another():
+  """Wherever the others are sorted to, and in whatever block they come to lie."""
+  moe, variables, x = made(KINDS["normalised"])
+  run = jax.jit(lambda x: moe.apply(variables, x, False), compiler_options=FAST)
+  before, after = run(x), run(np.concatenate([x[:, :20], -x[:, 20:]], 1))
+  assert np.array_equal(before[:, :20], after[:, :20])
+  assert (before[:, 20:] != after[:, 20:]).any(-1).all()
+
+
 def test_of_equal_scores_the_first_experts_are_chosen_and_none_is_chosen_twice():
   gates, ids = route(jnp.zeros((1, 2, 5)), Experts(5, 3))
   assert np.array_equal(ids, [[[0, 1, 2]] * 2])
@@ -142,6 +153,17 @@ def test_all_tokens_to_one_expert_and_none_is_dropped():
   only = every_expert({"params": first | {"router": router}}, x, Experts(5, 5, normalised=False))
   assert not np.allclose(only, expected, atol=1e-3)
   close(moe.apply(variables, x, False), only)
+
+
+def test_experts_are_read_straight_to_wherever_they_belong(variant):
+  """Also where a device has only one of the tensors that lie side by side."""
+  c = hf.open_checkpoint(variant("mixtral"))
+  mesh = make_mesh(data=4, tensor=2)
+  spec = lambda name: P(None, None, None, "tensor") if "gate_up" in name else P()
+  found = hf.read(c, jnp.float32, lambda name, _: NamedSharding(mesh, spec(name)))
+  kernel = found["params"]["layers"]["experts"]["gate_up"]["kernel"]
+  assert {s.data.shape for s in kernel.addressable_shards} == {(3, 5, 36, 1, 20)}
+  jax.tree.map(np.testing.assert_array_equal, found, hf.read(c, jnp.float32))
 
 
 def test_dropout_on_experts_is_refused():

@@ -1,0 +1,60 @@
+"""Attention by itself: sinks as one more key, and every implementation as plain XLA."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ftjax.models.attention import IMPLEMENTATIONS, View, attend_xla, visible
+from ftjax.models.scores import Scores, alibi_slopes
+from tests.models.reference import FAST, rows
+
+BATCH = rows(((90, 71), (47,)), 163)  # more than one block of queries, packed and padded
+VIEW = View(*[jnp.asarray(x) for x in (BATCH.segments, BATCH.positions) * 2])
+KINDS = {
+  "sinks": (Scores(0.4), True, None),
+  "alibi": (Scores(0.4, 0.0, alibi_slopes(6)), False, None),
+  "all at once": (Scores(0.4, 1.5, alibi_slopes(6)), True, 23),
+}
+
+
+def drawn():
+  """(q [B, T, 6, 5], k and v [B, T, 2, 5], sinks [6])."""
+  random = np.random.default_rng(0)
+  shapes = (2, 163, 6, 5), (2, 163, 2, 5), (2, 163, 2, 5), (6,)
+  return [random.normal(size=shape).astype("f4") for shape in shapes]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", [n for n in IMPLEMENTATIONS if n != "xla"])
+def test_values_and_gradients_are_those_of_xla(name, kind):
+  scores, sinks, window = KINDS[kind]
+  seen = (BATCH.segments > 0)[..., None, None]
+
+  def with_gradients(attend):
+    def loss(q, k, v, sinks_N):
+      y = attend(q, k, v, VIEW, scores, window, sinks_N if sinks else None)
+      return jnp.sin(3 * jnp.where(seen, y, 0)).sum(), jnp.where(seen, y, 0)
+
+    grad = jax.value_and_grad(loss, (0, 1, 2, 3), has_aux=True)
+    return jax.jit(grad, compiler_options=FAST)(*drawn())
+
+  (_, expected), expected_grads = with_gradients(attend_xla)
+  (_, found), grads = with_gradients(IMPLEMENTATIONS[name])
+  np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+  for x, y in zip(grads, expected_grads, strict=True):
+    np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-4)
+  assert np.abs(expected_grads[3]).max() > 0.1 or not sinks
+
+
+def test_a_sink_is_one_more_key_without_a_value():
+  """Softmax over the scores and the sink together, and what the sink got is dropped."""
+  q, k, v, sinks = drawn()
+  k6, v6 = (np.repeat(x, 3, axis=2) for x in (k, v))
+  s = 0.4 * np.einsum("btnh,bsnh->bnts", q, k6)
+  s = np.where(np.asarray(visible(VIEW, 23))[:, None], s, -np.inf)
+  s = np.concatenate([s, np.broadcast_to(sinks[None, :, None, None], (*s.shape[:3], 1))], -1)
+  p = np.exp(s - s.max(-1, keepdims=True))
+  expected = np.einsum("bnts,bsnh->btnh", (p / p.sum(-1, keepdims=True))[..., :-1], v6)
+  found = attend_xla(*map(jnp.asarray, (q, k, v)), VIEW, Scores(0.4), 23, jnp.asarray(sinks))
+  np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
