@@ -11,7 +11,8 @@ import safetensors.numpy
 
 from ftjax.config import InputError
 from ftjax.models import hf, lora
-from tests.models.reference import by_peft, difference, in_peft, ours, rows, theirs
+from tests.models.adapters import by_peft, in_peft
+from tests.models.reference import difference, ours, rows, theirs
 
 # peft says that patterns of parameters are ignored, and follows them.
 pytestmark = [
@@ -38,10 +39,10 @@ MADE = {
 def test_parameters_made_by_peft_read_here_and_written_back(variant, tmp_path, name):
   kind, settings = MADE[name]
   base = variant(kind)
-  expected = by_peft(base, tmp_path / "peft", BATCH, **settings)
+  expected = by_peft(base, tmp_path / "peft", batch=BATCH, **settings)
   c = hf.open_checkpoint(base)
   variables = hf.read(c, jnp.float32)
-  adapter = lora.read(tmp_path / "peft", c.config, c.table)
+  adapter = lora.read(tmp_path / "peft", c)
   mine = ours(base, BATCH, variables | adapter)
   assert (
     difference(mine, expected, BATCH)
@@ -51,7 +52,7 @@ def test_parameters_made_by_peft_read_here_and_written_back(variant, tmp_path, n
   )
   lora.write(tmp_path / "back", adapter, c.config, c.table, base=str(base), dropout=0.1)
   assert difference(mine, theirs(in_peft(base, tmp_path / "back"), BATCH), BATCH) < 1e-4
-  again = lora.read(tmp_path / "back", c.config, c.table)
+  again = lora.read(tmp_path / "back", c)
   jax.tree.map(np.testing.assert_array_equal, again["lora"], adapter["lora"])
   merged = lora.merge(variables | adapter)
   np.testing.assert_allclose(ours(base, BATCH, merged), mine, rtol=0, atol=2e-5)
@@ -89,7 +90,7 @@ def _not_asked_for(tensors, settings):
   "change, message",
   [
     (_lost, "has no .*layers.1.mlp.experts.lora_B.weight, though its target_parameters ask for it"),
-    (_other, "is for another base: .*experts.down_proj here is 36 x 20"),
+    (_other, "is for another base or rank: .*experts.down_proj here is 36 x 20"),
     (_not_asked_for, "tensors that fit nothing in this base: .*experts.lora_A"),
   ],
 )
@@ -104,4 +105,4 @@ def test_folders_that_do_not_fit(variant, tmp_path, change, message):
   safetensors.numpy.save_file(tensors, tmp_path / "a" / lora.WEIGHTS)
   (tmp_path / "a" / lora.SETTINGS).write_text(json.dumps(settings))
   with pytest.raises(InputError, match=message):
-    lora.read(tmp_path / "a", c.config, c.table)
+    lora.read(tmp_path / "a", c)
