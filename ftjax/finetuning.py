@@ -63,13 +63,18 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
     vocab_size=opened.checkpoint.config.vocabulary,
   )
   workdir = run_folder.claim(workdir, config)
-  if (workdir / run_folder.FINAL).is_dir():
-    say(
-      f"{workdir} holds a finished run of this config; nothing to do. Give another --workdir to train again."
-    )
-    return Result(workdir, "done", step=-1)
-  say("\n".join(data.report.lines()))
+  with run_folder.held(workdir):
+    if (workdir / run_folder.FINAL).is_dir():
+      say(
+        f"{workdir} holds a finished run of this config; nothing to do. Give another --workdir to train again."
+      )
+      return Result(workdir, "done", step=-1)
+    say("\n".join(data.report.lines()))
+    return _run(config, workdir, opened, data, mesh)
 
+
+def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Result:
+  """finetune, in a folder that is this process's own."""
   # Batches, and with their number the plan.
   t = config.train
   bins = loader.bins(data.train, data.max_length, config.data.pack, ordered=not config.data.shuffle)

@@ -74,6 +74,8 @@ def test_sigterm_saves_and_exits_3_and_the_same_command_goes_on(root, tmp_path, 
   while not any(m["step"] >= 20 for m in read(metrics)):
     assert running.poll() is None and time.monotonic() < deadline, running.communicate()[1]
     time.sleep(0.1)
+  second = train(root, *flags)
+  assert second.returncode == 2 and "Another process is training in" in second.stderr, second.stderr
   running.send_signal(signal.SIGTERM)
   _, err = running.communicate(timeout=60)
   assert running.returncode == 3, err

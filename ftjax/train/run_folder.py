@@ -1,14 +1,19 @@
 """The folder of one run: it belongs to one config."""
 
+import fcntl
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import jax
 from ml_collections import ConfigDict
 
 from ftjax import storage, tree
 from ftjax.config import InputError, flat
 
 CONFIG, CHECKPOINTS, BEST, FINAL = "config.json", "checkpoints", "best", "final"
+LOCK = ".lock"
 
 
 def claim(workdir: str | Path, config: ConfigDict) -> Path:
@@ -34,6 +39,23 @@ def claim(workdir: str | Path, config: ConfigDict) -> Path:
   workdir.mkdir(parents=True, exist_ok=True)
   storage.write_text(path, json.dumps(resolved, indent=2) + "\n")
   return workdir
+
+
+@contextmanager
+def held(workdir: Path) -> Iterator[None]:
+  """Keeps other processes of this machine from training in the folder at the same time: an
+  InputError for whoever comes second. A process that dies lets go."""
+  if jax.process_index():
+    yield  # the first process of a run holds it for all
+    return
+  with open(workdir / LOCK, "w", encoding="utf-8") as file:
+    try:
+      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise InputError(
+        f"Another process is training in {workdir}. Wait for its end, or give another --workdir."
+      ) from None
+    yield
 
 
 def read(workdir: str | Path) -> dict:
