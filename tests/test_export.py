@@ -87,6 +87,7 @@ CASES = {
   "some biases": (
     "gpt2", dict(r=2, target_modules=["h.1.attn.c_attn"], bias="lora_only", lora_bias=True),
   ),
+  "experts": ("mixtral", dict(r=2, target_modules="all-linear")),
   "rows": ("llama", dict(r=2, target_modules=["q_proj"], trainable_token_indices=[1, 5])),
 }  # fmt: skip
 

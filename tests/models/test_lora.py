@@ -177,6 +177,16 @@ def test_gradients_of_a_magnitude_and_its_pair_are_pefts(variant, tmp_path):
   assert all(not x[0].any() for n, x in found.items() if n.startswith("layers/"))
 
 
+def test_experts_have_no_magnitudes(variant):
+  c = hf.open_checkpoint(variant("mixtral"))
+  params = hf.read(c, jnp.float32)
+  targets = lora.choose(c.config, c.table, "all-linear")
+  assert {"layers/experts/router", "layers/experts/gate_up"} < targets.keys()
+  message = "adapter.dora=True with adapters on experts .*leave experts and router out"
+  with pytest.raises(InputError, match=message):
+    lora.init(jax.random.key(0), c.config, targets, rank=2, alpha=4, dora=params)
+
+
 def test_alphas_that_are_no_whole_multiple_survive_the_round_trip(variant, tmp_path):
   c, adapter = fresh(variant("llama"), rank=12, alpha=16)
   lora.write(tmp_path / "a", adapter, c.config, c.table, base="b", dropout=0.1)

@@ -23,6 +23,7 @@ pytestmark = [
 ]
 
 _Q = dict(r=2, target_modules=["q_proj"])
+_EXPERTS = ["mlp.experts.gate_up_proj", "mlp.experts.down_proj", "mlp.router.weight"]
 MADE = {
   "llama, all linear": ("llama", dict(r=4, lora_alpha=10, target_modules="all-linear")),
   "llama, patterns": (
@@ -70,6 +71,10 @@ MADE = {
   ),
   "gptj, all linear": ("gptj", dict(r=3, lora_alpha=7, target_modules="all-linear")),
   "gptj, dora": ("gptj", dict(r=3, target_modules=["q_proj", "k_proj", "fc_out"], use_dora=True)),
+  "gpt_oss, experts": (
+    "gpt_oss",
+    dict(r=3, lora_alpha=7, use_rslora=True, target_modules=["q_proj"], target_parameters=_EXPERTS),
+  ),
   "gptj, head copied": ("gptj", dict(r=3, target_modules=["k_proj"], modules_to_save=["lm_head", "ln_f"])),
 }  # fmt: skip
 # PEFT adds what it merges into one of two tied matrices to both, so that its merged model is another

@@ -33,7 +33,9 @@ SETTINGS = {
   "init_lora_weights='pissa': such an adapter belongs to weights": dict(init_lora_weights="pissa"),
   "peft_type='IA3'; ftjax reads LORA and TRAINABLE_TOKENS": dict(peft_type="IA3"),
   "something_new=3, which ftjax does not read": dict(something_new=3),
-  r"target_parameters=\['experts'\], which": dict(target_parameters=["experts"]),
+  r"target_parameters=\['experts'\], and 'experts' is no parameter .*, which has none": dict(
+    target_parameters=["experts"]
+  ),
   "layer_replication": dict(layer_replication=[[0, 1]]),
   "alora_invocation_tokens": dict(alora_invocation_tokens=[1]),
   "lora_magnitude_vector is missing": dict(use_dora=True),

@@ -67,11 +67,13 @@ def test_transformers_loads_what_is_written_and_gives_our_logits(variant, tmp_pa
   assert difference(mine[..., :99], theirs(model, WITH_NEW), WITH_NEW) < 1e-4
 
 
-@pytest.mark.parametrize("kind", ["llama, tied", "gptj"])
+@pytest.mark.parametrize("kind", ["llama, tied", "gptj", "gemma2"])
 def test_padding_changes_neither_loss_nor_gradients(variant, kind):
-  """The softmax over padded rows is the one without them, and no gradient reaches them."""
+  """The softmax over padded rows is the one without them, and no gradient reaches them: with a bias,
+  and where logits are capped as well."""
   found = {}
-  hidden = jax.random.normal(jax.random.key(0), (*BATCH.tokens.shape, 32))
+  width = hf.open_checkpoint(variant(kind)).config.D
+  hidden = jax.random.normal(jax.random.key(0), (*BATCH.tokens.shape, width))
   targets, weights = np.roll(BATCH.tokens, -1, 1), (BATCH.segments > 0).astype(np.float32)
   for multiple in (1, 64):
     c, params = grown(variant(kind), multiple)

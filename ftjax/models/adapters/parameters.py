@@ -22,6 +22,14 @@ from ftjax.models.targets import Target
 def read(r: Reader) -> dict[str, np.ndarray]:
   """The pairs of all parameters that a PEFT folder adapts."""
   hf, named = r.settings, {}
+  known = [t for t in r.targets.values() if t.parameter]
+  for name in hf.get("target_parameters") or ():
+    if not any(settings.adapts({"target_parameters": [name]}, t.weight.parameter) for t in known):
+      has = ", ".join(t.weight.parameter for t in known) or "none"
+      raise InputError(
+        f"{r.folder} says target_parameters={hf['target_parameters']!r}, and {name!r} is no parameter "
+        f"that can be adapted in this base, which has {has}."
+      )
   mine = {
     p: t for p, t in r.targets.items() if t.parameter and settings.adapts(hf, t.weight.parameter)
   }
