@@ -11,6 +11,7 @@ from ftjax.models.adapters import kinds, low_rank
 from ftjax.models.attention import Attention, View
 from ftjax.models.cache import Cache, LayerCache, append
 from ftjax.models.config import Layer, ModelConfig
+from ftjax.models.embed import Embed
 from ftjax.models.head import HeadParameters, head, logits
 from ftjax.models.layers import Linear, Norm
 from ftjax.models.mlp import MLP
@@ -213,30 +214,6 @@ def _stacked(ropes: tuple[Table | None, ...]) -> Table:
   like = next(r for r in ropes if r is not None)
   still = Table(jnp.zeros_like(like.sin), jnp.ones_like(like.cos))
   return jax.tree.map(lambda *x: jnp.stack(x), *(still if r is None else r for r in ropes))
-
-
-class Embed(nn.Module):
-  """Token vectors, with a learned vector for each absolute position where the model has them."""
-
-  config: ModelConfig
-  dtype: jnp.dtype
-  dropout: float
-
-  @nn.compact
-  def __call__(self, tokens_BT: jax.Array, positions_BT: jax.Array, train: bool) -> jax.Array:
-    c = self.config
-    init = nn.initializers.normal(0.02)
-    W = c.embed_width or c.D
-    x_BTD = jnp.take(self.param("tokens", init, (c.V, W)), tokens_BT, axis=0)
-    if c.embed_width:
-      project = Linear((W,), (c.D,), dtype=self.dtype, dropout=self.dropout, name="project_in")
-      x_BTD = project(x_BTD, train)
-    if c.embed_scale != 1:
-      x_BTD = x_BTD.astype(self.dtype) * jnp.asarray(c.embed_scale, self.dtype)
-    if c.learned_positions:
-      table_PD = self.param("positions", init, (c.sizes["P"], c.D))
-      x_BTD += jnp.take(table_PD, positions_BT + c.position_offset, axis=0)
-    return x_BTD.astype(self.dtype)
 
 
 def init(config: ModelConfig, key: jax.Array, dtype=jnp.float32):
