@@ -27,7 +27,7 @@ def checkpoints(tmp_path_factory):
   """A tiny model of each family, whose sizes divide over some axes and not over others."""
   folder = tmp_path_factory.mktemp("models")
   with quiet():
-    kinds = (*KINDS, "mixtral")
+    kinds = (*KINDS, "mixtral", "olmo2")
     return {kind: hf.open_checkpoint(tiny_checkpoint(kind, folder / kind)) for kind in kinds}
 
 
@@ -161,6 +161,7 @@ def _alone(c):
     ("llama", dict(data=2, fsdp=2, tensor=2)),
     ("gpt2", dict(data=1, fsdp=4, tensor=2)),
     pytest.param("mixtral", dict(data=2, fsdp=2, tensor=2), marks=pytest.mark.slow),
+    ("olmo2", dict(data=2, fsdp=2, tensor=2)),  # a norm over heads that are on two devices
   ],
 )
 def test_eight_devices_give_what_one_gives(alone, kind, shape):
