@@ -4,9 +4,11 @@ promises."""
 import os
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
 
+@pytest.mark.slow
 def test_the_quickstart_notebook_runs(root, tmp_path, monkeypatch):
   notebook = nbformat.read(root / "colab" / "quickstart.ipynb", as_version=4)
   cells = [c for c in notebook.cells if "install" not in c.metadata.get("tags", ())]

@@ -12,6 +12,7 @@ from ftjax.log import read
 
 pytestmark = [
   pytest.mark.parity,
+  pytest.mark.slow,
   pytest.mark.filterwarnings("ignore::FutureWarning"),
 ]  # peft calls what transformers deprecates
 
