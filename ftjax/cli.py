@@ -69,8 +69,8 @@ def use_huge_pages() -> None:
   by asking ("madvise") and nobody has decided otherwise in GLIBC_TUNABLES.
 
   XLA's CPU backend takes a step's memory anew each time, and the kernel hands it out in pages of 4
-  KiB, each with a fault; in pages of 2 MiB a step of a small model takes about half the time. glibc
-  reads the setting when a process begins, hence the second start.
+  KiB, each with a fault: a fifth of the processor time of a small model's step. glibc reads the
+  setting when a process begins, hence the second start.
   """
   tunables = os.environ.get(_TUNABLES, "")
   began_here = sys.argv[0] in sys.orig_argv  # not inside another program
