@@ -1,0 +1,101 @@
+"""All keys of configs/data/*.py with their defaults, and what each means."""
+
+from ml_collections import ConfigDict
+
+KEEP, MASK, HASH, DROP = "keep", "mask", "hash", "drop"
+
+
+def get_config() -> ConfigDict:
+  """The defaults: clean, drop what is broken or repeated, mask personal data, hold out 5%."""
+  c = ConfigDict()
+  # One source or several: a path, glob, folder, hf:NAME, tfds:NAME or URL, or a dict with `path` and,
+  # where wanted, name, licence, category, rows, fields, prompt, response, weight, cap.
+  c.sources = ""
+  c.validation = ""  # the same; all of their rows are validation rows
+  c.output = ""  # the folder that holds the versions
+  c.format = "auto"  # of the rows of tables: as data.format of training
+  c.rows = "text"  # of documents: text | title | outline | section | opening (see docs/data.md)
+  c.prompt = ""  # a template for the prompt with fields in braces: "Write about {title}."
+  c.response = ""  # the same for the answer: "{text}"
+
+  c.clean = x = ConfigDict()
+  x.fix = True  # mend broken encodings (ftfy) and curly whitespace
+  x.unicode = "NFC"  # NFC | NFKC | none
+  x.markup = True  # remove HTML tags and entities
+  x.boilerplate = True  # remove cookie notices, share buttons, navigation lines
+  x.whitespace = True
+
+  c.language = x = ConfigDict()
+  x.keep = ""  # "en" or "en,de"; "" = all, only counted
+  x.min_probability = 0.5
+  x.min_words = 5  # shorter rows are not judged
+
+  c.quality = x = ConfigDict()
+  x.enabled = True
+  x.min_words = 3  # of the document or answer
+  x.max_words = 100_000
+  x.min_mean_word_length = 2.0
+  x.max_mean_word_length = 15.0
+  x.max_symbol_ratio = 0.1  # of "#" and ellipses to words
+  x.min_alphabetic_words = 0.6  # share of words with a letter
+  x.min_stop_words = 2  # different ones; documents of min_document words only
+  x.max_bullet_lines = 0.9
+  x.max_ellipsis_lines = 0.3
+  x.max_duplicate_lines = 0.3
+  x.max_duplicate_paragraphs = 0.3
+  x.max_top_2gram = 0.2  # share of characters in the most frequent n-gram
+  x.max_top_4gram = 0.16
+  x.max_duplicate_5gram = 0.15  # share of characters in n-grams that come more than once
+  x.max_duplicate_10gram = 0.10
+  x.min_document = 50  # words from which on stop words and repetition are judged
+
+  c.words = x = ConfigDict()
+  x.profanity = "keep"  # keep (and count) | mask | drop
+  x.lists = ""  # files of words or phrases of your own policy, one a line
+  x.listed = "drop"  # keep | mask | drop
+
+  c.secrets = "mask"  # API keys, private keys, passwords: keep | mask | drop
+
+  c.pii = x = ConfigDict()  # each: keep | mask ("[EMAIL]") | hash ("[EMAIL:9f2c41]") | drop (the row)
+  x.email = MASK
+  x.phone = MASK
+  x.card = MASK
+  x.iban = MASK
+  x.ip = MASK
+  x.national_id = MASK
+  x.name = KEEP  # needs presidio-analyzer
+  x.key = ""  # of the hash; or the name of an environment variable: "env:PII_KEY"
+
+  c.dedup = x = ConfigDict()
+  x.exact = True  # after lower-casing, and without punctuation and spacing
+  x.near = True
+  x.threshold = 0.8  # Jaccard similarity of shingles, from which on two rows are near duplicates
+  x.shingle = 3  # words
+  x.bands = 20
+  x.rows = 5  # of a band: bands * rows permutations
+  x.seed = 1
+
+  c.balance = x = ConfigDict()
+  x.max_share = 0.5  # of a source, category or template, above which the card warns
+  x.cap = 0  # rows of a source at most; 0 = all
+
+  c.split = x = ConfigDict()
+  x.validation = 0.05  # of the clusters
+  x.test = 0.0
+  x.seed = ""  # any text; another one makes another split
+
+  c.write = x = ConfigDict()
+  x.formats = "jsonl"  # beside Parquet: jsonl, openai, alpaca
+  x.shard_rows = 100_000
+
+  c.card = x = ConfigDict()
+  x.tokenizer = "starter"  # a folder, a hub id or "starter": whose tokens are counted
+  x.examples = 10  # of what each step dropped and changed
+
+  c.run = x = ConfigDict()
+  x.engine = "local"  # local | another (docs/data.md)
+  x.workers = 0  # processes; 0 = all cores
+  x.memory = "2GB"  # of all processes together, about
+  x.max_line = "50MB"  # a longer line or file member is refused
+  x.keep_inputs = False  # keep a copy of every input, so that replay never lacks one
+  return c
