@@ -49,6 +49,11 @@ def open_run(config) -> Opened:
     own = vocabulary.untied(checkpoint)
     chosen = lora.choose(own.config, own.table, a.targets)
     checkpoint = own if {"embed/tokens", "head"} & chosen.keys() else checkpoint
+  if m.new_tokens_only and checkpoint.config.head_bias and not checkpoint.config.tied:
+    raise InputError(
+      "model.new_tokens_only: this model's head has a bias, and an adapter in PEFT's format cannot hold "
+      "rows of such a head alone. Use adapter.kind=lora, which trains the new rows beside its own."
+    )
   return replace(opened, checkpoint=vocabulary.padded(checkpoint, m.pad_vocab_to))
 
 

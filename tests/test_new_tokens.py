@@ -14,6 +14,7 @@ from ftjax.run_models import RunModels
 from ftjax.text import tokenizer as tokenizers
 from ftjax.train import loop
 from tests.text.conftest import make
+from tests.tiny import tiny_checkpoint
 from tests.train import toy
 
 NEW = "<brand>=our name, <cta>"
@@ -160,6 +161,10 @@ def test_requests_that_cannot_be_met(source, rows, tmp_path):
   bare = shutil.copytree(source, tmp_path / "bare", ignore=shutil.ignore_patterns("tokenizer*"))
   with refuse("needs a tokenizer"):
     ftjax.load(bare, new_tokens="<x>")
+  biased = tiny_checkpoint("gptj", tmp_path / "gptj", vocab_size=260)
+  make().save_pretrained(biased)
+  with refuse("this model's head has a bias"):
+    finetune(config(biased, rows, **RUNS["rows"]), tmp_path / "run")
   assert not (tmp_path / "run").exists()
 
 
