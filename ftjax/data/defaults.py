@@ -1,6 +1,6 @@
 """All keys of configs/data/*.py with their defaults, and what each means."""
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FieldReference
 
 KEEP, MASK, HASH, DROP = "keep", "mask", "hash", "drop"
 
@@ -10,8 +10,8 @@ def get_config() -> ConfigDict:
   c = ConfigDict()
   # One source or several: a path, glob, folder, hf:NAME, tfds:NAME or URL, or a dict with `path` and,
   # where wanted, name, licence, category, rows, fields, prompt, response, weight, cap.
-  c.sources = ""
-  c.validation = ""  # the same; all of their rows are validation rows
+  c.sources = FieldReference("", field_type=object)  # text on the command line, lists in a file
+  c.validation = FieldReference("", field_type=object)  # the same; all rows are validation rows
   c.output = ""  # the folder that holds the versions
   c.format = "auto"  # of the rows of tables: as data.format of training
   c.rows = "text"  # of documents: text | title | outline | section | opening (see docs/data.md)
@@ -56,7 +56,9 @@ def get_config() -> ConfigDict:
 
   c.secrets = "mask"  # API keys, private keys, passwords: keep | mask | drop
 
-  c.pii = x = ConfigDict()  # each: keep | mask ("[EMAIL]") | hash ("[EMAIL:9f2c41]") | drop (the row)
+  c.pii = x = (
+    ConfigDict()
+  )  # each: keep | mask ("[EMAIL]") | hash ("[EMAIL:9f2c41]") | drop (the row)
   x.email = MASK
   x.phone = MASK
   x.card = MASK
