@@ -11,6 +11,8 @@ from typing import Any
 from ftjax import plugin, storage
 from ftjax.config import InputError
 from ftjax.data.record import Record
+from ftjax.data.versions import training
+from ftjax.data.versions.manifest import Version
 
 _SUFFIXES = {
   ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet",
@@ -20,10 +22,11 @@ _PACKED = (".gz", ".zst", ".bz2", ".xz")
 _HUBS = ("hf", "tfds")
 
 
-def read(spec: str | Sequence[Any], key: str = "data.train") -> list[Record]:
+def read(spec: str | Sequence[Any], key: str = "data.train", split: str = "train") -> list[Record]:
   """All records that `spec` names, in order.
 
-  spec: a path, a glob, "hf:NAME[:SPLIT]", "tfds:NAME[:SPLIT]"; several of them between commas or
+  spec: a path, a glob, "hf:NAME[:SPLIT]", "tfds:NAME[:SPLIT]", the folder of a prepared version (or
+  the one that holds them, for the newest), of which the rows of `split` are read, or of "FOLDER:SPLIT"; several of them between commas or
   in a list; each with a weight if wanted: "a.jsonl@0.7, b.jsonl@0.3" or [("a.jsonl", 0.7),
   ("b.jsonl", 0.3)]. Weights are shares of the mixture: it has as many rows as all sources
   together, and a source is repeated or thinned to its share (the same rows each time). Without
@@ -39,7 +42,7 @@ def read(spec: str | Sequence[Any], key: str = "data.train") -> list[Record]:
     )
   sources = []
   for name, _ in parts:
-    rows = list(_records(name))
+    rows = list(_records(name, split))
     if not rows:
       raise InputError(f"{name!r} has no rows.")
     sources.append(rows)
@@ -70,7 +73,16 @@ def _weighted(part: Any) -> tuple[str, float | None]:
   return (found[1].strip(), float(found[2])) if found else (part, None)
 
 
-def _records(name: str) -> Iterator[Record]:
+def versions(spec: str | Sequence[Any]) -> list[Version]:
+  """The prepared versions among what `spec` names, but for those of which it names a split."""
+  opened = (training.open_version(name) for name, _ in map(_weighted, _parts(spec)))
+  return [found[0] for found in opened if found and not found[1]]
+
+
+def _records(name: str, split: str) -> Iterator[Record]:
+  if found := training.open_version(name):
+    yield from training.records(found[0], found[1] or split)
+    return
   kind, _, rest = name.partition(":")
   if kind in _HUBS:
     yield from plugin.load("ftjax.data.sources", kind).records(rest)
