@@ -1,8 +1,7 @@
 """Times training steps: python scripts/benchmark.py --mode=full --batch=4 [--against=trl] [--json]
 loading: --mode=load --against=transformers; near duplicates: --mode=dedup --against=datasketch
 Without --model: a random Llama of 56M parameters, or of 1 GB for loading. A peer (.[bench]) runs in
-turn on the same input: TRL's step with the same data and dtype and glibc's allocator tuned for it,
-from_pretrained, or MinHashLSH; ratios are printed.
+turn on the same input: TRL's step (glibc's allocator tuned), from_pretrained, or MinHashLSH.
 """
 
 import json
