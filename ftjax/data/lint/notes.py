@@ -1,0 +1,43 @@
+"""Where the checks of a row write what they find."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from ftjax.data.lint.problem import ERROR, INFO, WARNING, Problem
+
+
+@dataclass
+class Notes:
+  """Problems of one row, at its line. mended: something in the row was changed. lost: an error that
+  nothing mends was found, so that the row is left out of a mended file."""
+
+  line: int
+  text: str  # the line as it stands, to find columns in
+  problems: list[Problem] = field(default_factory=list)
+  mended: bool = False
+  lost: str = ""
+
+  def error(self, code: str, message: str, fix: str, near: str = "", mends: bool = False) -> None:
+    """near: the text or key that is wrong, by which the column is found."""
+    self._add(code, ERROR, message, fix, near, mends)
+    if not mends:
+      self.lost = self.lost or code
+
+  def warning(self, code: str, message: str, fix: str, near: str = "", mends: bool = False) -> None:
+    self._add(code, WARNING, message, fix, near, mends)
+
+  def info(self, code: str, message: str, fix: str) -> None:
+    self._add(code, INFO, message, fix, "", False)
+
+  def _add(self, code, level, message, fix, near, mends) -> None:
+    self.mended = self.mended or mends
+    at = self.text.find(json.dumps(near, ensure_ascii=False)) if near else -1
+    self.problems.append(Problem(code, level, self.line, at + 1, message, fix, mends))
+
+
+def shown(value: object) -> str:
+  """A value, short enough for a message."""
+  text = json.dumps(value, ensure_ascii=False, default=str)
+  return text if len(text) <= 43 else text[:40] + "..."
