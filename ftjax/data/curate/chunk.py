@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from ftjax import storage
 from ftjax.data.curate import rows
@@ -57,7 +58,7 @@ def _steps(settings: str) -> tuple[list, int]:
   from ftjax.data.clean.steps import steps
 
   parsed = json.loads(settings)
-  return steps(parsed), parsed["card"]["examples"]
+  return steps(ConfigDict(parsed)), parsed["card"]["examples"]
 
 
 def _through(job: Job, raw: Raw):

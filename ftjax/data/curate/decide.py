@@ -106,8 +106,8 @@ def _sketches(table: Table) -> tuple[list[Sketch], list[str]]:
   blank = lambda s: np.where(np.isin(s.prompt, common), np.uint64(0), s.prompt)
   rows = int(counts[np.isin(keys, common)].sum())
   return [replace(s, prompt=blank(s)) for s in sketches], [
-    f"{rows:,} rows share {len(common)} prompts that are common to more than {_COMMON_SHARE:.0%} of all rows. Such "
-    "prompts do not keep their rows on one side of the split, and a model may learn to ignore them."
+    f"{rows:,} rows share {len(common)} prompt{'s' * (len(common) > 1)} that more than {_COMMON_SHARE:.0%} of all rows "
+    "have. Such a prompt does not keep its rows on one side of the split, and a model may learn to ignore it."
   ]
 
 
