@@ -14,7 +14,6 @@ from ftjax import preparation
 from ftjax.config import InputError
 from ftjax.data.curate import gather, settings, stream
 from ftjax.data.versions import manifest as versions
-
 from tests.data.prepared import document, near, prepare, rows, texts, write
 
 N = 60

@@ -27,7 +27,7 @@ _COMMON_ROWS, _COMMON_SHARE = 100, 0.05  # a prompt of more rows than both of th
 class Decision:
   """fate: uint8 [N], KEPT or why not. split: int8 [N], an index of rows.SPLITS, for kept rows. key:
   uint64 [N, 2], the key of the row's cluster. order: int64, the kept rows as the version has them:
-  a parent's first, then as read. duplicates: what dedup.near found."""
+  split by split, a parent's first (its chunks are), then as read. duplicates: what dedup.near found."""
 
   fate: np.ndarray
   split: np.ndarray
@@ -87,7 +87,8 @@ def decide(table: Table, settings: dict, caps: dict[str, int], prune: bool = Fal
   fate[leaked] = LEAK
   decision = Decision(fate, split, key, found, warnings=warnings)
   _cap(decision, table, caps, parent, own)
-  decision.order = np.flatnonzero(fate == KEPT)  # A parent's chunks come first.
+  kept = np.flatnonzero(fate == KEPT)
+  decision.order = kept[np.argsort(split[kept], kind="stable")]
   return decision
 
 

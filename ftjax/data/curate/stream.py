@@ -52,7 +52,8 @@ class Stream:
       if not put.copy:
         yield from collect.examples_of_part(self.source, put.part, bad)
         continue
-      for example in collect.examples_of_part(self.source, put.copy, bad):
+      there = replace(self.source, path=os.path.dirname(put.copy))
+      for example in collect.examples_of_part(there, put.copy, bad):
         yield _moved(example, put)
 
 
