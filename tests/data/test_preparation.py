@@ -204,10 +204,14 @@ def test_the_hidden_key_is_kept_nowhere(tmp_path):
     assert file.is_dir() or file.suffix != ".json" or b"ann@" not in file.read_bytes(), file
 
 
-def script(root, *flags, **kwargs):
+def script(root, *flags):
   command = [sys.executable, "scripts/prepare_data.py", *map(str, flags)]
   pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-  return subprocess.Popen(command, cwd=root, **pipes, **kwargs)
+  return subprocess.Popen(command, cwd=root, env=environment(root), **pipes)
+
+
+def environment(root):
+  return os.environ | {"PYTHONPATH": str(root)}
 
 
 def run(root, *flags):
@@ -222,10 +226,13 @@ def run(root, *flags):
 )
 def test_killed_midway_and_run_again(root, tmp_path, number, status):
   """Whatever ends it, nothing is visible, and the same command finishes with the same hash."""
-  for i in range(400):
-    (tmp_path / "docs").mkdir(exist_ok=True)
-    write(tmp_path / "docs" / f"{i}.jsonl", [document(10 * i + j, 40) for j in range(10)])
-  flags = [f"--config.sources={tmp_path / 'docs'}", "--config.run.workers=2"]
+  docs = [document(i, 20) for i in range(600)]
+  write(tmp_path / "docs.jsonl", docs)
+  flags = [
+    f"--config.sources={tmp_path / 'docs.jsonl'}",
+    "--config.run.memory=1MB",
+    "--config.run.workers=2",
+  ]
   whole = run(root, *flags, f"--config.output={tmp_path / 'whole'}")
   assert whole[0] == 0, whole[2]
   out = tmp_path / "out"
@@ -250,11 +257,11 @@ def test_a_full_disk_is_one_message_and_leaves_what_was_there(root, tmp_path):
   first = write(tmp_path / "few.jsonl", [document(i) for i in range(5)])
   flags = [f"--config.output={tmp_path / 'out'}", "--config.run.workers=1"]
   assert run(root, f"--config.sources={first}", *flags)[0] == 0
-  many = write(tmp_path / "many.jsonl", [document(i, 30) for i in range(400)])
+  many = write(tmp_path / "many.jsonl", [document(i, 30) for i in range(200)])
   command = f'ulimit -f 60; exec {sys.executable} scripts/prepare_data.py "$@"'
   done = subprocess.run(
     ["bash", "-c", command, "_", f"--config.sources={many}", *flags],
-    cwd=root, capture_output=True, text=True, check=False,
+    cwd=root, env=environment(root), capture_output=True, text=True, check=False,
   )  # fmt: skip
   assert done.returncode == 2 and "disk is full" in done.stderr, done.stderr
   assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1
@@ -306,7 +313,7 @@ def test_lists_and_mappings_in_a_config_file_and_text_on_the_command_line(tmp_pa
     plain({"sources": 7})
 
 
-def test_what_a_worker_imports_is_light():
+def test_what_a_worker_imports_is_light(root):
   program = (
     "import sys, ftjax.data.curate.chunk, ftjax.data.curate.engines.local, ftjax.preparation\n"
     "heavy = {'jax', 'transformers', 'datasets', 'pyarrow', 'trafilatura'} & sys.modules.keys()\n"

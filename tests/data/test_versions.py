@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import pytest
 
@@ -169,7 +170,7 @@ def test_replay_from_kept_copies_of_the_inputs(tmp_path):
   (folder / "0.jsonl").unlink()
   write(folder / "1.jsonl", [document(99)])
   write(folder / "9.jsonl", [document(98)])
-  next(first.folder.glob("train-*")).unlink()
+  first.shards("train")[0].unlink()
   again = preparation.replay(first.folder, said=QUIET())
   assert again.hash == first.hash and again.new
   assert rows(again)[0]["path"] == str(folder / "0.jsonl")
@@ -319,9 +320,9 @@ def test_a_version_trains_in_one_step(root, tmp_path):
   rows_ = [{"prompt": f"Write of {i}.", "completion": document(i, 2)} for i in range(24)]
   version = prepare(write(tmp_path / "p.jsonl", rows_), tmp_path / "out", split__validation=0.2)
   flags = [
-    f"--config.data.train={version.folder}", f"--workdir={tmp_path / 'run'}",
-    "--config=configs/sft.py", "--config.model.source=starter", "--config.train.duration=2 steps",
-    "--config.train.batch_size=2", "--config.data.max_length=256", "--config.eval.samples=2",
+    "--config=configs/sft.py", f"--config.data.train={version.folder}", f"--workdir={tmp_path / 'run'}",
+    "--config.model.source=starter", "--config.train.duration=2 steps",
+    "--config.train.batch_size=8", "--config.data.max_length=256", "--config.eval.samples=2",
     "--config.eval.max_new_tokens=4", "--config.log.tensorboard=False",
   ]  # fmt: skip
   done = subprocess.run(

@@ -14,7 +14,7 @@ from ftjax.data.curate import chunk, rows
 from ftjax.data.curate.decide import Decision
 from ftjax.data.curate.gather import Table
 from ftjax.data.example import Example
-from ftjax.data.versions.manifest import MANIFEST, Version
+from ftjax.data.versions.manifest import DATA, MANIFEST, Version
 
 _GROUP = 1000  # rows of a Parquet row group; about as many are in memory at a time
 _GROUP_CHARACTERS = 16_000_000
@@ -47,13 +47,14 @@ def parquet(
 
   schema = rows.schema(kind, any(s["weighted"] for s in table.stats))
   keys = np.ascontiguousarray(decision.key.astype(">u8"))
+  (folder / DATA).mkdir()
   for number, name in enumerate(rows.SPLITS):
     total = int((decision.split[decision.order] == number).sum())
     shards = max(1, -(-total // shard_rows)) if total else 0
     source = stream(table, decision, number)
     for shard in range(shards):
       left = min(shard_rows, total - shard * shard_rows)
-      path = folder / f"{name}-{shard:05d}-of-{shards:05d}.parquet"
+      path = folder / DATA / f"{name}-{shard:05d}-of-{shards:05d}.parquet"
       with open(path, "wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         while left:
           group, size = [], 0

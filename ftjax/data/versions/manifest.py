@@ -1,12 +1,13 @@
 """Versions of a dataset on disk: folders named by what is in them, each with a manifest.
 
-OUTPUT/versions/<the hash's first 16 digits>/manifest.json ...; OUTPUT/LATEST names the newest.
+OUTPUT/versions/<the hash's first 16 digits>/manifest.json, data/train-00000-of-00001.parquet ...; OUTPUT/LATEST names the newest.
 A version is never changed once it is there.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ MANIFEST, REPORT, LATEST, VERSIONS, HISTORY = (
   "versions",
   "history",
 )
+DATA = "data"  # the folder of Parquet files: the hub's layout, in which `datasets` finds them alone
 SHORT = 16
 
 
@@ -56,7 +58,7 @@ class Version:
   def shards(self, split: str) -> list[Path]:
     """The Parquet files of a split, in order."""
     names = sorted(self.manifest["files"])
-    return [self.folder / n for n in names if n.startswith(f"{split}-") and n.endswith(".parquet")]
+    return [self.folder / n for n in names if re.fullmatch(rf"{DATA}/{split}-.*\.parquet", n)]
 
   def check(self) -> Version:
     """Itself, if every file is what the manifest says. Raises InputError naming the first that is
