@@ -10,14 +10,8 @@ from typing import Any
 
 from ftjax import plugin, storage
 from ftjax.config import InputError
+from ftjax.data import files
 from ftjax.data.record import Record
-
-_SUFFIXES = {
-  ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet",
-  ".txt": "text", ".md": "text",
-}  # fmt: skip
-_PACKED = (".gz", ".zst", ".bz2", ".xz")
-_HUBS = ("hf", "tfds")
 
 
 def read(spec: str | Sequence[Any], key: str = "data.train") -> list[Record]:
@@ -71,26 +65,12 @@ def _weighted(part: Any) -> tuple[str, float | None]:
 
 
 def _records(name: str) -> Iterator[Record]:
-  kind, _, rest = name.partition(":")
-  if kind in _HUBS:
-    yield from plugin.load("ftjax.data.sources", kind).records(rest)
+  kind, rest = files.by_name(name)
+  if kind in files.HUBS or kind == "wp":
+    yield from plugin.load(files.SOURCES, kind).records(rest)
     return
-  paths = storage.expand(name)
-  for path in paths:
-    yield from plugin.load("ftjax.data.sources", _source(path)).records(path)
-
-
-def _source(path: str) -> str:
-  bare = path.lower()
-  for packed in _PACKED:
-    bare = bare.removesuffix(packed)
-  suffix = "." + bare.rsplit("/", 1)[-1].rpartition(".")[2]
-  if suffix not in _SUFFIXES:
-    raise InputError(
-      f"{path!r}: no source reads {suffix!r} files. Known: {', '.join(_SUFFIXES)} (also with {', '.join(_PACKED)}), "
-      f"hf:NAME, tfds:NAME.{plugin.did_you_mean(suffix, _SUFFIXES)}"
-    )
-  return _SUFFIXES[suffix]
+  for path in storage.expand(rest):
+    yield from plugin.load(files.SOURCES, kind or files.source_of(path)).records(path)
 
 
 def _sized(rows: list[Record], count: int) -> list[Record]:

@@ -112,7 +112,7 @@ def test_weights_are_shares_of_a_mixture_as_large_as_its_sources(jsonl):
     ("a.csv", b'a,b\n1,"2\n', r"a\.csv:2: not a readable table"),
     ("a.csv", b"", r"a\.csv:1: the first line"),
     ("a.csv", b"a,b\n", r"a\.csv' has no rows"),
-    ("a.csv", b"a,b\n\xff,b\n", r"a\.csv: not UTF-8"),
+    ("a.csv", b"a,b\n\xff,b\n", r"a\.csv:2: not UTF-8"),
     ("a.txt", b"\xff", r"a\.txt: not UTF-8 text .* at byte 1"),
     ("a.parquet", b"no", r"a\.parquet: not a readable Parquet"),
     ("a.jsnl", b"{}", r"no source reads '\.jsnl' files.*hf:NAME.*Did you mean '\.jsonl'"),

@@ -1,0 +1,216 @@
+"""Records as rows of the dataset: documents, conversations and preference pairs, whatever their
+columns are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ftjax.config import InputError
+from ftjax.data import documents, template
+from ftjax.data import format as formats
+from ftjax.data.example import Example, Message, Origin
+from ftjax.data.record import Record
+from ftjax.data.row import Row
+from ftjax.data.sources import openai
+from ftjax.data.sources._markup import iso_date
+from ftjax.data.template import Unmapped
+from ftjax.plugin import did_you_mean
+
+FORMATS = (*(f for f in formats.FORMATS if f != "tokens"), "openai", "preference")
+META = ("title", "date", "author", "url", "category", "licence", "weight")
+FIELDS = (*formats.FIELDS[:-2], "chosen", "rejected", *META)
+_ALIASES = {"licence": ("license",)}
+_ASKED = ("prompt", "conversations", "messages", "question", "instruction")
+_NUMBERED = re.compile(r"(.+?)(?::| row | item | post )(\d+)", re.S)
+
+
+@dataclass(frozen=True)
+class Plan:
+  """How the records of a source become rows; each key as in ftjax/data/defaults.py."""
+
+  source: str = ""
+  format: str = "auto"
+  rows: str = "text"
+  fields: Mapping[str, str] = field(default_factory=dict)
+  prompt: str = ""
+  response: str = ""
+  licence: str = ""
+  category: str = ""
+  weight: float = 1.0
+
+  def column(self, name: str) -> str:
+    return self.fields.get(name, name)
+
+
+def parse_fields(fields: Mapping[str, str] | str | None, key: str) -> dict[str, str]:
+  """{ftjax's name: the user's column}, of a mapping or "prompt=mr,completion=ref". Raises InputError
+  for a name that ftjax does not have."""
+  if isinstance(fields, str):
+    pairs = [part.partition("=") for part in fields.split(",") if part.strip()]
+    if any(not sep for _, sep, _ in pairs):
+      raise InputError(f"{key}={fields!r} must read NAME=COLUMN,NAME=COLUMN, as in prompt=mr.")
+    fields = {name.strip(): column.strip() for name, _, column in pairs}
+  for name in fields or {}:
+    if name not in FIELDS:
+      raise InputError(
+        f"{key}: {name!r} does not exist. Use: {', '.join(FIELDS)}.{did_you_mean(name, FIELDS)} (The name is ftjax's, the "
+        "value your column's: prompt=mr.)"
+      )
+  return {name: column for name, column in dict(fields or {}).items() if column}
+
+
+def examples(record: Record, plan: Plan, part: str) -> Iterator[Example]:
+  """The rows of a record: one, or for a document by sections as many as it has. part: the path that
+  the record was read from. Raises InputError naming the record's place."""
+  meta = _meta(record, plan)
+  common = {
+    "origin": _origin(record, plan, part, meta),
+    "category": meta["category"] or plan.category,
+    "title": " ".join(meta["title"].split()),
+    "weight": _weight(meta["weight"], record) * plan.weight,
+  }
+  kind = plan.format if plan.format != "auto" else _detect(record, plan)
+  if kind in ("text", "fields"):
+    for text, messages in _rendered(record, plan, kind, meta):
+      yield Example(text=text, messages=messages, **common)
+  elif kind == "preference" or (kind == "openai" and openai.PAIR[0] in record.fields):
+    messages, rejected = _pair(record, plan, kind)
+    yield Example(messages=tuple(messages), rejected=tuple(rejected), **common)
+  else:
+    yield Example(messages=tuple(_messages(record, plan, kind)), **common)
+
+
+def _detect(record: Record, plan: Plan) -> str:
+  has = record.fields.keys()
+  if all(name in has for name in openai.PAIR):
+    return "openai"
+  if {plan.column("chosen"), plan.column("rejected")} <= has:
+    return "preference"
+  document = plan.column("text") in has
+  if plan.prompt or plan.response:
+    return "text" if document else "fields"
+  named = {n: c for n, c in plan.fields.items() if n in formats.FIELDS}
+  try:
+    kind = formats.detect([record], named)
+  except InputError as e:
+    raise Unmapped(str(e)) from e
+  if kind == "tokens":
+    raise Unmapped(f"{record.place}: rows of token ids cannot be prepared, only text can.")
+  return kind
+
+
+def _rendered(
+  record: Record, plan: Plan, kind: str, meta: Mapping[str, str]
+) -> Iterator[tuple[str, tuple[Message, ...]]]:
+  """(text, messages), one of which is empty."""
+  fields = dict(record.fields) | {n: v for n, v in meta.items() if v and n not in record.fields}
+  fields |= {name: record.fields[c] for name, c in plan.fields.items() if c in record.fields}
+  if kind == "fields":
+    if not plan.response:
+      raise Unmapped(
+        f"{record.place}: with a prompt template and no 'text' column, give a response template too, as in "
+        f'response="{{answer}}". The row has: {", ".join(fields)}.'
+      )
+    found = [documents.Task({}, "", plan.response)]
+  else:
+    if plan.column("text") not in record.fields:
+      columns = ", ".join(map(repr, record.fields))
+      raise Unmapped(
+        f'{record.place}: no column {plan.column("text")!r}. The row has: {columns}. Map it: fields="text=YOUR_COLUMN".'
+      )
+    text = formats.to_text(record, {n: c for n, c in plan.fields.items() if n == "text"})
+    titled = {"text": text, "title": meta["title"]}
+    found = documents.tasks(titled, plan.rows, record.place)
+  for task in found:
+    known = fields | dict(task.fields)
+    answer = template.render(plan.response or task.response, known, record.place)
+    if not answer.strip():
+      raise InputError(f"{record.place}: no trained token: the response is empty.")
+    asked = template.render(plan.prompt or task.prompt, known, record.place)
+    if not asked:
+      yield answer, ()
+      continue
+    yield "", ({"role": "user", "content": asked}, {"role": "assistant", "content": answer})
+
+
+def _messages(record: Record, plan: Plan, kind: str) -> list[Message]:
+  named = {n: c for n, c in plan.fields.items() if n in formats.FIELDS}
+  if kind == "openai":
+    return openai.normal(record)["messages"]
+  if kind in ("messages", "sharegpt"):
+    row = Row(record, named, kind)
+    column = "messages" if kind == "messages" else "conversations"
+    turns = openai.messages(row.get(column), record)
+    system = row.text("system", optional=True)
+    if system and turns[0]["role"] != "system":
+      turns = [{"role": "system", "content": system}, *turns]
+  else:
+    turns = formats.to_messages(record, kind, named)
+  return openai.answered(turns, record.place)
+
+
+def _pair(record: Record, plan: Plan, kind: str) -> tuple[list[Message], list[Message]]:
+  """(the conversation with the chosen answer, the other answer alone)."""
+  if kind == "openai":
+    both = openai.normal(record)
+    return both["messages"], both["rejected"]
+  row = Row(record, plan.fields, "preference")
+  chosen, rejected = (
+    openai.messages(row.turns("assistant", row.get(name)), record)
+    for name in ("chosen", "rejected")
+  )
+  column = next((c for c in map(plan.column, _ASKED) if record.fields.get(c)), "")
+  before = openai.messages(row.turns("user", record.fields[column]), record) if column else []
+  if not before:  # Two whole conversations, alike up to their answers.
+    alike = [a == b for a, b in zip(chosen, rejected, strict=False)]
+    same = alike.index(False) if False in alike else len(alike)
+    before, chosen, rejected = chosen[:same], chosen[same:], rejected[same:]
+  elif chosen[: len(before)] == before:
+    chosen, rejected = chosen[len(before) :], rejected[len(before) :]
+  system = row.text("system", optional=True)
+  if system and not any(m["role"] == "system" for m in before):
+    before = [{"role": "system", "content": system}, *before]
+  for name, answer in (("chosen", chosen), ("rejected", rejected)):
+    if not answer or answer[-1]["role"] != "assistant" or not answer[-1]["content"].strip():
+      raise row.error(f"{name!r} must end in an answer that is not the other one and not empty.")
+  if not before:
+    raise row.error(f"no prompt: a preference pair needs one of the columns {', '.join(_ASKED)}.")
+  return before + chosen, rejected
+
+
+def _meta(record: Record, plan: Plan) -> dict[str, str]:
+  """What columns say of a row. A weight only where the config names its column: a product's weight
+  is none."""
+  out = {}
+  for name in META:
+    columns = (plan.column(name), *(() if name in plan.fields else _ALIASES.get(name, ())))
+    if name == "weight" and name not in plan.fields:
+      columns = ()
+    value = next((v for c in columns if (v := record.fields.get(c)) is not None), None)
+    plain = isinstance(value, (str, bytes, int, float, list, tuple))
+    out[name] = template.as_text(value, name, record.place) if plain else str(value or "")
+  return out
+
+
+def _origin(record: Record, plan: Plan, part: str, meta: Mapping[str, str]) -> Origin:
+  found = None if record.place == part else _NUMBERED.fullmatch(record.place)
+  return Origin(
+    source=plan.source,
+    path=found[1] if found else record.place,
+    row=int(found[2]) if found else 0,
+    licence=meta["licence"] or plan.licence,
+    date=iso_date(meta["date"]),
+    url=meta["url"],
+  )
+
+
+def _weight(value: str, record: Record) -> float:
+  try:
+    weight = float(value or 1)
+  except ValueError:
+    weight = 0.0
+  if not 0 < weight < float("inf"):
+    raise InputError(f"{record.place}: the weight {value!r} must be a number above 0.")
+  return weight
