@@ -23,7 +23,6 @@ KEYS = (
   "path", "name", "licence", "category", "format", "rows", "fields", "prompt", "response", "weight", "cap",
   "allow_private", "drafts",
 )  # fmt: skip
-_UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _UNMAPPED = 100  # rows without the columns that the config names, from which on it is the config
 
 
@@ -195,9 +194,12 @@ def _records(source: Source, part: str, bad: Bad):
 
 
 def size_of(value: Any, key: str) -> int:
-  """Bytes, of a number or of text such as "50MB" (powers of ten). Raises InputError naming the key."""
-  found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*", str(value).lower())
-  count = int(float(found[1]) * _UNITS[found[2]]) if found else 0
+  """Bytes, of a number or of text such as "50MB" (powers of ten) or "50MiB" (of 1024). Raises
+  InputError naming the key."""
+  found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", str(value).lower())
+  count = 0
+  if found:
+    count = int(float(found[1]) * (1024 if found[3] else 1000) ** " kmgt".index(found[2] or " "))
   if count <= 0:
     raise InputError(f"{key}={value!r} is not a size. Write a number and a unit: '50MB', '2GB'.")
   return count

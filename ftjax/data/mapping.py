@@ -95,7 +95,7 @@ def _detect(record: Record, plan: Plan) -> str:
   try:
     kind = formats.detect([record], named)
   except InputError as e:
-    raise Unmapped(str(e)) from e
+    raise Unmapped(str(e).replace("data.fields", "fields")) from e
   if kind == "tokens":
     raise Unmapped(f"{record.place}: rows of token ids cannot be prepared, only text can.")
   return kind
