@@ -6,9 +6,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Any
 
 from ftjax.config import InputError
-from ftjax.data import documents, template
+from ftjax.data import documents, preference, template
 from ftjax.data import format as formats
 from ftjax.data.example import Example, Message, Origin
 from ftjax.data.record import Record
@@ -21,8 +24,8 @@ from ftjax.plugin import did_you_mean
 FORMATS = (*(f for f in formats.FORMATS if f != "tokens"), "openai", "preference")
 META = ("title", "date", "author", "url", "category", "licence", "weight")
 FIELDS = (*formats.FIELDS[:-2], "chosen", "rejected", *META)
+_KINDS = 100  # sets of columns that are remembered
 _ALIASES = {"licence": ("license",)}
-_ASKED = ("prompt", "conversations", "messages", "question", "instruction")
 _NUMBERED = re.compile(r"(.+?)(?::| row | item | post )(\d+)", re.S)
 
 
@@ -40,8 +43,24 @@ class Plan:
   category: str = ""
   weight: float = 1.0
 
+  kinds: dict[tuple[str, ...], str] = field(default_factory=dict, compare=False, repr=False)
+
   def column(self, name: str) -> str:
     return self.fields.get(name, name)
+
+  @cached_property
+  def named(self) -> dict[str, str]:
+    """The columns that are mapped to those of a format."""
+    return {n: c for n, c in self.fields.items() if n in formats.FIELDS}
+
+  @cached_property
+  def meta(self) -> list[tuple[str, tuple[str, ...]]]:
+    """META with the columns that may give it. A weight only where the config names its column: a
+    product's weight is none."""
+    plain = [n for n in META if n not in self.fields and n != "weight"]
+    return [(n, (self.fields[n],)) for n in META if n in self.fields] + [
+      (n, (n, *_ALIASES.get(n, ()))) for n in plain
+    ]
 
 
 def parse_fields(fields: Mapping[str, str] | str | None, key: str) -> dict[str, str]:
@@ -71,7 +90,7 @@ def examples(record: Record, plan: Plan, part: str) -> Iterator[Example]:
     "title": " ".join(meta["title"].split()),
     "weight": _weight(meta["weight"], record) * plan.weight,
   }
-  kind = plan.format if plan.format != "auto" else _detect(record, plan)
+  kind = plan.format if plan.format != "auto" else _kind(record, plan)
   if kind in ("text", "fields"):
     for text, messages in _rendered(record, plan, kind, meta):
       yield Example(text=text, messages=messages, **common)
@@ -80,6 +99,17 @@ def examples(record: Record, plan: Plan, part: str) -> Iterator[Example]:
     yield Example(messages=tuple(messages), rejected=tuple(rejected), **common)
   else:
     yield Example(messages=tuple(_messages(record, plan, kind)), **common)
+
+
+def _kind(record: Record, plan: Plan) -> str:
+  """The format by the columns; rows of the same columns are looked at once."""
+  columns = tuple(record.fields)
+  kind = plan.kinds.get(columns)
+  if kind is None:
+    kind = _detect(record, plan)
+    if len(plan.kinds) < _KINDS:
+      plan.kinds[columns] = kind
+  return kind
 
 
 def _detect(record: Record, plan: Plan) -> str:
@@ -91,9 +121,8 @@ def _detect(record: Record, plan: Plan) -> str:
   document = plan.column("text") in has
   if plan.prompt or plan.response:
     return "text" if document else "fields"
-  named = {n: c for n, c in plan.fields.items() if n in formats.FIELDS}
   try:
-    kind = formats.detect([record], named)
+    kind = formats.detect([record], plan.named)
   except InputError as e:
     raise Unmapped(str(e).replace("data.fields", "fields")) from e
   if kind == "tokens":
@@ -136,18 +165,17 @@ def _rendered(
 
 
 def _messages(record: Record, plan: Plan, kind: str) -> list[Message]:
-  named = {n: c for n, c in plan.fields.items() if n in formats.FIELDS}
   if kind == "openai":
     return openai.normal(record)["messages"]
   if kind in ("messages", "sharegpt"):
-    row = Row(record, named, kind)
+    row = Row(record, plan.named, kind)
     column = "messages" if kind == "messages" else "conversations"
     turns = openai.messages(row.get(column), record)
     system = row.text("system", optional=True)
     if system and turns[0]["role"] != "system":
       turns = [{"role": "system", "content": system}, *turns]
   else:
-    turns = formats.to_messages(record, kind, named)
+    turns = formats.to_messages(record, kind, plan.named)
   return openai.answered(turns, record.place)
 
 
@@ -156,50 +184,40 @@ def _pair(record: Record, plan: Plan, kind: str) -> tuple[list[Message], list[Me
   if kind == "openai":
     both = openai.normal(record)
     return both["messages"], both["rejected"]
-  row = Row(record, plan.fields, "preference")
-  chosen, rejected = (
-    openai.messages(row.turns("assistant", row.get(name)), record)
-    for name in ("chosen", "rejected")
-  )
-  column = next((c for c in map(plan.column, _ASKED) if record.fields.get(c)), "")
-  before = openai.messages(row.turns("user", record.fields[column]), record) if column else []
-  if not before:  # Two whole conversations, alike up to their answers.
-    alike = [a == b for a, b in zip(chosen, rejected, strict=False)]
-    same = alike.index(False) if False in alike else len(alike)
-    before, chosen, rejected = chosen[:same], chosen[same:], rejected[same:]
-  elif chosen[: len(before)] == before:
-    chosen, rejected = chosen[len(before) :], rejected[len(before) :]
-  system = row.text("system", optional=True)
-  if system and not any(m["role"] == "system" for m in before):
-    before = [{"role": "system", "content": system}, *before]
-  for name, answer in (("chosen", chosen), ("rejected", rejected)):
-    if not answer or answer[-1]["role"] != "assistant" or not answer[-1]["content"].strip():
-      raise row.error(f"{name!r} must end in an answer that is not the other one and not empty.")
-  if not before:
-    raise row.error(f"no prompt: a preference pair needs one of the columns {', '.join(_ASKED)}.")
-  return before + chosen, rejected
+  return preference.pair(Row(record, plan.fields, "preference"))
 
 
 def _meta(record: Record, plan: Plan) -> dict[str, str]:
-  """What columns say of a row. A weight only where the config names its column: a product's weight
-  is none."""
-  out = {}
-  for name in META:
-    columns = (plan.column(name), *(() if name in plan.fields else _ALIASES.get(name, ())))
-    if name == "weight" and name not in plan.fields:
-      columns = ()
-    value = next((v for c in columns if (v := record.fields.get(c)) is not None), None)
-    plain = isinstance(value, (str, bytes, int, float, list, tuple))
-    out[name] = template.as_text(value, name, record.place) if plain else str(value or "")
+  """What columns say of a row; "" for what they do not."""
+  out = dict.fromkeys(META, "")
+  for name, columns in plan.meta:
+    for column in columns:
+      value = record.fields.get(column)
+      if value is not None:
+        out[name] = _said(value)
   return out
 
 
+def _said(value: Any) -> str:
+  if isinstance(value, str):
+    return value
+  if isinstance(value, bytes):
+    return value.decode("utf-8", "replace")
+  if isinstance(value, (list, tuple)):
+    return ", ".join(filter(None, map(_said, value)))
+  return str(value) if isinstance(value, (int, float, date)) else ""
+
+
 def _origin(record: Record, plan: Plan, part: str, meta: Mapping[str, str]) -> Origin:
-  found = None if record.place == part else _NUMBERED.fullmatch(record.place)
+  path, row, place = record.place, "", record.place
+  if place.startswith(f"{part}:") and place[len(part) + 1 :].isdigit():
+    path, row = part, place[len(part) + 1 :]
+  elif place != part and (found := _NUMBERED.fullmatch(place)):
+    path, row = found.groups()
   return Origin(
     source=plan.source,
-    path=found[1] if found else record.place,
-    row=int(found[2]) if found else 0,
+    path=path,
+    row=int(row or 0),
     licence=meta["licence"] or plan.licence,
     date=iso_date(meta["date"]),
     url=meta["url"],

@@ -158,6 +158,10 @@ def test_every_format_becomes_messages(jsonl, row, messages, rejected):
     ({"messages": CHAT[:1]}, "no trained token"),
     ({"prompt": "q", "chosen": "a", "rejected": ""}, "'rejected' must end in an answer"),
     ({"chosen": CHAT, "rejected": CHAT}, "'chosen' must end in an answer that is not the other"),
+    (
+      {"prompt": "q", "chosen": "a", "rejected": "a"},
+      "the chosen answer and the other are the same",
+    ),
     ({"chosen": "a", "rejected": "b"}, "no prompt: a preference pair needs"),
     ({"text": " "}, "the text is empty"),
     ({"input_ids": [1], "labels": [1]}, "rows of token ids cannot be prepared"),

@@ -89,6 +89,8 @@ def iso_date(value: object) -> str:
   """ISO 8601, from that itself, from the dates of mail and RSS (RFC 5322), of PDF, or from
   "2024-05-01 10:00:00"; "" for what is none of them."""
   text = str(value or "").strip()
+  if not text:
+    return ""
   if found := re.fullmatch(r"D:(\d{4})(\d\d)?(\d\d)?.*", text):
     return "-".join(part for part in found.groups() if part)
   if re.fullmatch(r"\d{4}(-\d\d)?", text):
