@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
   from pypdf import PageObject, PdfReader
 
 _SHORT = 0.8  # of the usual line's length: a shorter line that ends a sentence ends a paragraph
+_GAP = 1.35  # times the usual distance of lines, from which on a paragraph begins
 _BULLET = re.compile(r"\s*(?:[-–•*▪◦]|\d{1,3}[.)]|\([a-z0-9]\))\s+\S")
 
 
@@ -61,8 +63,8 @@ def _read(raw: bytes, path: str):
     place = f"{path}:{number + 1}"
     try:
       page = reader.pages[number]
-      text = page.extract_text()
-      drawn = not text.strip() and _has_image(page)
+      lines = _lines(page)
+      drawn = not any(lines) and _has_image(page)
     except Exception as e:
       faults.append(InputError(f"{place}: this page cannot be read ({type(e).__name__}: {e})."))
       continue
@@ -70,8 +72,35 @@ def _read(raw: bytes, path: str):
       faults.append(
         InputError(f"{place}: this page is an image, without text. Run OCR over the file first.")
       )
-    pages.append([line.rstrip() for line in text.splitlines()])
+    pages.append(lines)
   return pages, facts, faults
+
+
+def _lines(page: PageObject) -> list[str]:
+  """A page's lines, in the order of the file, with an empty one where the space above a line is
+  clearly larger than usual."""
+  lines: list[str] = [""]
+  heights: list[float | None] = [None]
+
+  def visit(text: str, cm, tm, font, font_size) -> None:
+    del font, font_size
+    for number, piece in enumerate(text.split("\n")):
+      if number:
+        lines.append("")
+        heights.append(None)
+      lines[-1] += piece
+      if piece.strip() and heights[-1] is None:
+        heights[-1] = tm[5] * cm[3] + cm[5]
+
+  page.extract_text(visitor_text=visit)
+  kept = [(line.strip(), y) for line, y in zip(lines, heights, strict=True) if line.strip()]
+  gaps = [a[1] - b[1] for a, b in itertools.pairwise(kept)]
+  down = sorted(gap for gap in gaps if gap > 0)
+  usual = down[len(down) // 2] if down else 0.0
+  out = []
+  for (line, _), gap in zip(kept, [0.0, *gaps], strict=False):
+    out += ["", line] if gap > _GAP * usual > 0 else [line]
+  return out
 
 
 def _facts(reader: PdfReader) -> dict[str, str]:
@@ -92,8 +121,8 @@ def _has_image(page: PageObject) -> bool:
 
 
 def without_running_heads(pages: list[list[str]]) -> list[list[str]]:
-  """Pages without the first or last line that most of them share but for its number: running heads
-  and page numbers. Needs three pages to tell."""
+  """Pages without their first or last line where most pages share it, or three but for the number in
+  it: running heads and page numbers."""
   pages = [[line for line in page] for page in pages]
   for page in pages:
     while page and not page[0].strip():
@@ -103,7 +132,7 @@ def without_running_heads(pages: list[list[str]]) -> list[list[str]]:
   for end in (0, -1):
     shape = lambda line: re.sub(r"\d+", "0", " ".join(line.split()))
     shapes = Counter(shape(page[end]) for page in pages if page)
-    common = {s for s, n in shapes.items() if n >= 3 and n > len(pages) / 2}
+    common = {s for s, n in shapes.items() if n >= 3 and (n > len(pages) / 2 or "0" in s)}
     for page in pages:
       if page and shape(page[end]) in common:
         page.pop(end)

@@ -11,6 +11,7 @@ from ftjax.data.sources.pdf import paragraphs, without_running_heads
 
 
 def page_of(writer, lines, image=False):
+  """A page of lines 14 points apart, or 28 where an empty one stands between."""
   page = writer.add_blank_page(width=595, height=842)
   font = DictionaryObject({
     NameObject("/Type"): NameObject("/Font"), NameObject("/Subtype"): NameObject("/Type1"),
@@ -18,7 +19,7 @@ def page_of(writer, lines, image=False):
   })  # fmt: skip
   resources = DictionaryObject({NameObject("/Font"): DictionaryObject({NameObject("/F1"): font})})
   stream = DecodedStreamObject()
-  shown = "".join(f"({line}) Tj 0 -14 Td " for line in lines)
+  shown = "".join(f"({line}) Tj 0 -14 Td " if line else "0 -14 Td " for line in lines)
   stream.set_data(f"BT /F1 11 Tf 72 770 Td {shown}ET".encode("latin-1"))
   if image:
     picture = DecodedStreamObject()
@@ -67,6 +68,14 @@ def test_pages_are_one_document_with_paragraphs(tmp_path, gather):
   }]  # fmt: skip
 
 
+def test_space_between_lines_is_a_paragraph(tmp_path, gather):
+  long = "A line as long as the others are, which ends in no full"
+  path = tmp_path / "a.pdf"
+  path.write_bytes(pdf([[long, "stop", long, "", long, "stop", "", "3. last"]]))
+  rows, bad = gather("pdf", path)
+  assert rows == [{"text": f"{long} stop {long}\n\n{long} stop\n\n3. last"}] and not bad
+
+
 def test_a_page_of_an_image_is_told_and_the_others_are_taken(tmp_path, gather):
   path = tmp_path / "a.pdf"
   path.write_bytes(pdf([ONE, None, ["Last."]]))
@@ -102,6 +111,8 @@ def test_a_file_that_is_locked_against_changes_alone_is_read(tmp_path, gather):
 def test_running_heads_and_page_numbers_go():
   pages = [["The Log", f"Words of page {n}.", f"Page {n} of 4"] for n in range(1, 5)]
   assert without_running_heads(pages) == [[f"Words of page {n}."] for n in range(1, 5)]
+  chapters = [[f"Words {'abcdef'[n]}", f"Chapter {n // 3}: Storms {n}"] for n in range(6)]
+  assert without_running_heads(chapters) == [[f"Words {'abcdef'[n]}"] for n in range(6)]
   assert without_running_heads([["A.", "x"], ["A.", "y"]]) == [["A.", "x"], ["A.", "y"]]
 
 
