@@ -207,3 +207,11 @@ def test_tfds_reads_what_it_prepared_without_tensorflow(tmp_path):
     read(f"tfds:ftjax_copy@{tmp_path}:dev")
   with pytest.raises(InputError, match="'tfds:no_such_thing' cannot be loaded.*array_record"):
     read("tfds:no_such_thing")
+
+
+def test_training_reads_documents_of_other_kinds(tmp_path):
+  (tmp_path / "a.md").write_text("---\ntitle: T\n---\n# Three\n")
+  (tmp_path / "b.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nFour.\n")
+  (tmp_path / "c.txt").write_text("Ada: Five.\n")
+  spec = f"{tmp_path}/a.md, {tmp_path}/b.vtt, transcript:{tmp_path}/c.txt"
+  assert [r["text"] for r in fields(read(spec))] == ["# Three\n", "Four.", "Ada: Five."]

@@ -132,6 +132,8 @@ def _ask(url: str, parts: SplitResult, address: str, port: int, how: Reading):
       finally:
         answer.close()
     except (urllib3.exceptions.HTTPError, OSError) as e:
+      if isinstance(e, urllib3.exceptions.SSLError) and isinstance(e.args[0], ValueError):
+        raise InputError(f"{url}: the host's certificate is not valid: {e.args[0]}.") from e
       raise _Unreachable(f"cannot be fetched: {' '.join(str(e).split())[:300]}") from e
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Iterator
 
 from ftjax.config import InputError
 from ftjax.data.record import Bad, Record, raise_error
-from ftjax.data.sources._markup import decode_html, iso_date
+from ftjax.data.sources._markup import decode_html, iso_date, plain
 from ftjax.data.sources._reading import DEFAULT, Reading, read_document
 
 
@@ -47,10 +48,12 @@ def _article(page: str, url: str) -> dict[str, str]:
     )  # fmt: skip
     if not text or not text.strip():
       return {}
-    facts = extract_metadata(tree, default_url=url or None)
+    # Not extensive: a year in the running text is no date of publication.
+    facts = extract_metadata(tree, default_url=url or None, extensive=False)
+  heading = re.match(r"# +(.+)\n", text.lstrip())  # the article's own; the head may name the site
   fields = {
     "text": text.strip(),
-    "title": facts.title,
+    "title": plain(re.sub(r"[`*]", "", heading[1])) if heading else facts.title,
     "date": iso_date(facts.date),
     "author": facts.author,
     "url": url or facts.url,

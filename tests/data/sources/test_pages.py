@@ -37,6 +37,14 @@ def test_a_page_is_its_article_in_markdown_with_what_its_head_says(tmp_path, gat
   assert gather("html", tmp_path / "b.html.gz") == (rows, [])
 
 
+def test_a_title_is_the_articles_own_and_a_year_in_the_text_is_no_date(tmp_path, gather):
+  page = f"""<html><head><title>Site</title></head><body><h1>Menu</h1><main><h1>The <code>Log</code></h1>
+  <p>Since 2018 it is so. {WORDS}</p><p>{WORDS}</p></main></body></html>"""
+  (tmp_path / "a.html").write_text(page)
+  (row,), bad = gather("html", tmp_path / "a.html")
+  assert row["title"] == "The Log" and "date" not in row and not bad
+
+
 def test_a_page_in_another_encoding_is_read_by_what_it_declares(tmp_path, gather):
   for name, said in (("latin-1", "iso-8859-1"), ("shift_jis", "Shift_JIS"), ("utf-16", "")):
     word = "\u706f\u53f0" if name == "shift_jis" else "Caf\u00e9"

@@ -281,3 +281,33 @@ def test_a_site_that_is_no_wordpress_is_refused(site, gather, tmp_path, body, ma
   with pytest.raises(InputError, match=match):
     gather("wp", site.url, Reading(allow_private=True, cache=str(tmp_path)))
   assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def secure(tmp_path, site, monkeypatch):
+  """The site over TLS, with a certificate for log.example that the machine trusts."""
+  import shutil
+  import ssl
+  import subprocess
+
+  if not shutil.which("openssl"):
+    pytest.skip("needs openssl to make a certificate")
+  key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+  command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=log.example -addext subjectAltName=DNS:log.example"
+  subprocess.run([*command.split(), "-keyout", key, "-out", cert], check=True, capture_output=True)
+  context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+  context.load_cert_chain(cert, key)
+  site.server.socket = context.wrap_socket(site.server.socket, server_side=True)
+  monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+  true = socket.getaddrinfo
+  here = lambda host: "127.0.0.1" if host.endswith(".example") else host
+  monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: true(here(host), *a, **k))
+  return site
+
+
+def test_the_certificate_is_of_the_name_though_the_address_is_connected_to(secure):
+  port = secure.url.rpartition(":")[2]
+  secure.answers["/"] = [(200, {}, b"ok")]
+  assert get(f"https://log.example:{port}/", OPEN).body == b"ok"
+  with pytest.raises(InputError, match="certificate is not valid: .*other.example"):
+    get(f"https://other.example:{port}/", OPEN)
