@@ -103,7 +103,19 @@ KEY = re.compile(
 URL = re.compile(
   r"[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/:@\"'<>]{0,100}:(?P<value>[^\s/@\"'<>]{1,200})@[\w.-]"
 )
-NAMES = re.compile(rf"{_KEYWORD}|secret|token|key|bearer", re.I)
+# A text with none of these sets neither (lower case).
+NAMES = (
+  "passw",
+  "passphrase",
+  "kennwort",
+  "contraseña",
+  "mot de passe",
+  "pwd",
+  "secret",
+  "token",
+  "key",
+  "bearer",
+)
 
 
 def is_password(value: str, quoted: bool) -> bool:

@@ -43,9 +43,9 @@ _NORWEGIAN = {"no": "nb", "nn": "nb"}
 def stop_words(text: str, words: Sequence[str], enough: int) -> int:
   """How many different stop words of one language are among the words, the best language counting;
   `enough` where the text's language is not among those known here."""
-  present = {w.lower().strip(".,;:!?\"'()") for w in words}
-  best = len(_WORDS["en"] & present)
+  best = len(_WORDS["en"].intersection(words))
   if best < enough:
+    present = {w.lower().strip(".,;:!?\"'()") for w in words}
     best = max(len(known & present) for known in _WORDS.values())
   if best < enough:
     code, _ = identify(text)
