@@ -75,10 +75,9 @@ class Language:
   def short(self, text: str) -> bool:
     """Whether it has fewer than min_words words (of scripts without spaces: three letters for a
     word)."""
-    if len(text) > 40 * self.min_words:
-      return False
-    words = len(_WORD.findall(text))
-    return words < self.min_words and words + len(_UNSPACED.findall(text)) // 3 < self.min_words
+    start = text[: 100 * self.min_words]
+    words = len(_WORD.findall(start))
+    return words < self.min_words and words + len(_UNSPACED.findall(start)) // 3 < self.min_words
 
 
 def make(settings: Mapping[str, Any]) -> Language:

@@ -87,7 +87,7 @@ class Quality:
   def faults(self, text: str, document: bool = True) -> Iterator[Drop]:
     """What is wrong with a text, in the order of the rules. document: no answer, so that the
     rules of web pages hold for it."""
-    words = text.split() if text.isascii() else _WORDS.findall(text)
+    words = _split(text)
     if document and len(words) < self.min_words:
       yield Drop("too_short", f"{len(words)} words, at least {self.min_words}")
     if len(words) > self.max_words:
@@ -96,7 +96,7 @@ class Quality:
       return
     prose = "".join(part for code, part in blocks(text) if not code) if "```" in text else text
     if prose is not text:
-      words = _WORDS.findall(prose)
+      words = _split(prose)
       if len(words) < self.min_document:
         return
     spaced = text.isascii() or sum(map(len, _ONE.findall(prose))) < len(words) / 2
@@ -116,9 +116,9 @@ class Quality:
     marks = text.count("#") - len(_HEADING.findall(text)) if "#" in text else 0
     symbols = (marks + text.count("...") + text.count("…")) / len(words)
     yield from _most("symbols", symbols, self.max_symbol_ratio)
-    letters = sum(
-      1 for w in words if w[0].isalpha() or w[-1].isalpha() or any(map(str.isalpha, w))
-    ) / len(words)
+    letters = sum(map(str.isalpha, words)) / len(words)
+    if letters < self.min_alphabetic_words:  # Look closer: "word," and "don't" have letters too.
+      letters = sum(any(map(str.isalpha, w)) for w in words) / len(words)
     yield from _least("few_words_with_letters", letters, self.min_alphabetic_words)
 
   def _page(self, text: str, words: list[str], spaced: bool) -> Iterator[Drop]:
@@ -154,6 +154,10 @@ class Quality:
     yield from _most("duplicate_5gram", five, self.max_duplicate_5gram)
     if five:
       yield from _most("duplicate_10gram", grams.duplicate(10), self.max_duplicate_10gram)
+
+
+def _split(text: str) -> list[str]:
+  return text.split() if text.isascii() or not _ONE.search(text) else _WORDS.findall(text)
 
 
 def _most(reason: str, figure: float, bound: float) -> Iterator[Drop]:

@@ -56,7 +56,7 @@ RULES = (
         r"gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}"),
   # GitLab docs, "Token overview: token prefixes".
   _rule("gitlab_token", "glpat- gldt- glrt- glptt- glft- glsoat- glcbt- gloas- glagent-",
-        r"gl(?:pat|dt|rt|ptt|ft|soat|cbt|oas|agent)-[\w.-]{20,300}"),
+        r"gl(?:pat|dt|rt|ptt|ft|soat|cbt|oas|agent)-[\w.-]{19,300}[\w-]"),
   # Slack API docs, "Token types", and incoming webhooks.
   _rule("slack_token", "xox xapp-", r"xox[abeoprs](?:\.xox[bp])?-[\w-]{10,250}|xapp-\d-[A-Z0-9]+-\d+-[a-z0-9]{32,128}"),
   _rule("slack_token", "hooks.slack.com/",

@@ -28,8 +28,8 @@ _NAMES = re.compile(
   re.I,
 )  # fmt: skip
 _DATE = re.compile(
-  r"(?:19|20)\d\d([-./ ])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])\b|(?:0?[1-9]|[12]\d|3[01])([-./ ])(?:0?[1-9]|1[0-2]|[12]\d|3[01])\2(?:19|20)?\d\d\b"
-  r"|(?:19|20)\d\d\s?[-–/]\s?(?:19|20)\d\d"
+  r"(?:(?:19|20)\d\d([-./ ])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])|(?:0?[1-9]|[12]\d|3[01])([-./ ])(?:0?[1-9]|1[0-2]|[12]\d|3[01])\2(?:19|20)?\d\d"
+  r"|(?:19|20)\d\d\s?[-–/]\s?(?:19|20)\d\d)(?![-./]?\d)"
 )
 _GROUPS = re.compile(r"\d+")
 
@@ -50,17 +50,17 @@ def _number(written: str, named: bool, regions: Sequence[str]) -> str:
   """The number in E.164, or "" where no plan has it."""
   import phonenumbers as plans
 
-  international = written.startswith(("+", "00")) or written.startswith("(+")
-  if international:
-    number = _parse("+" + written.lstrip("(+").removeprefix("00"), None)
+  bare = written.lstrip("(")
+  if bare.startswith(("+", "00")):
+    number = _parse("+" + bare.lstrip("+").removeprefix("00"), None)
     if number and plans.is_valid_number(number):
       return plans.format_number(number, plans.PhoneNumberFormat.E164)
-    if written.startswith(("+", "(+")):
+    if bare.startswith("+"):
       return ""
   groups = _GROUPS.findall(written)
   for region in regions:
     number = _parse(written, region)
-    if not number or not plans.is_valid_number_for_region(number, region):
+    if not number or not plans.is_valid_number(number):
       continue
     if named or _grouped(number, groups, written):
       return plans.format_number(number, plans.PhoneNumberFormat.E164)
@@ -85,6 +85,6 @@ def _grouped(number, groups: list[str], written: str) -> bool:
     return False
   national = plans.format_number(number, plans.PhoneNumberFormat.NATIONAL)
   usual = _GROUPS.findall(national)
-  if groups == usual or (len(usual) > 1 and groups == [usual[0].lstrip("0"), *usual[1:]]):
+  if groups in (usual, [usual[0].lstrip("0"), *usual[1:]], [str(number.country_code), *usual]):
     return True
   return written.startswith(("0", "(0")) and groups[0] == usual[0]
