@@ -89,12 +89,13 @@ _DUMMY = re.compile(
   re.I,
 )
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_]*(?:[.(\[]|->|::|\Z)")
+_PATH = re.compile(r"(?:[A-Za-z_]\w*[.:/]+)+[A-Za-z_]\w*")
 _KEYWORD = r"passw(?:or)?d|passphrase|passwort|kennwort|contraseña|mot de passe|pwd"
 _KEY = (
   r"secret(?:[_-]?(?:access[_-]?)?key)?|api[_ -]?(?:secret|key|token)|access[_ -]?(?:key|token)|auth[_ -]?token"
   r"|account[_-]?key|private[_-]?key|encryption[_-]?key|signing[_-]?key|bearer|(?:refresh|bot|session|deploy)[_-]?token|token"
 )
-_SET = r"[\"'`]?[ \t]{0,3}(?:=>|:=|==?|:|\bis\b)[ \t]{0,3}(?:[\"'`](?P<quoted>[^\"'`\n]{6,400})[\"'`]|(?P<bare>[^\s\"'`,;<>()]{6,400}))"
+_SET = r"[\"'`]?[ \t]{0,3}(?:=>|:=|==?|:|\bis\b)[ \t]{0,3}(?:[\"'`](?P<quoted>[^\"'`\n]{6,400})[\"'`]|(?P<bare>[^\s\"'`,;<>()]{6,400}+)(?!\())"
 PASSWORD = re.compile(rf"(?:{_KEYWORD})[\w-]{{0,16}}{_SET}", re.I)
 KEY = re.compile(
   rf"(?:{_KEY})[\w-]{{0,16}}(?:{_SET}|[ \t](?P<after>[A-Za-z0-9._~+/=-]{{20,400}}))", re.I
@@ -123,6 +124,8 @@ def is_password(value: str, quoted: bool) -> bool:
   variables and stand-ins are not. Without quotes it must hold a digit."""
   value = value.rstrip(".")
   if _DUMMY.search(value) or " " in value or len(value) < 6:
+    return False
+  if _PATH.fullmatch(value):
     return False
   digit = any(map(str.isdigit, value))
   if not quoted:
