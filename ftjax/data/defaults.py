@@ -35,11 +35,13 @@ def get_config() -> ConfigDict:
   x.min_words = 3  # of a document; an answer may have one
   x.max_words = 100_000  # of the document or answer
   x.min_document = 50  # words from which on the rules below are applied
+  x.max_answer_repetition = 0.5  # of answers: share of characters in 10-grams that stood before
+  # The rest for documents only (Gopher, C4, FineWeb; see ftjax/data/clean/quality.py).
   x.min_mean_word_length = 2.0
   x.max_mean_word_length = 15.0
   x.max_symbol_ratio = 0.1  # of "#" and ellipses to words
   x.min_alphabetic_words = 0.6  # share of words with a letter
-  x.min_stop_words = 2  # different ones; this and the next four for documents only
+  x.min_stop_words = 2  # different ones
   x.max_bullet_lines = 0.9
   x.max_ellipsis_lines = 0.3
   x.min_terminal_lines = 0.12  # share of lines that end in punctuation

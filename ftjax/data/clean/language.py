@@ -14,7 +14,9 @@ from ftjax.config import InputError
 from ftjax.data.example import Drop, Example
 from ftjax.plugin import did_you_mean
 
-_LOOKED_AT = 2000  # Characters; more do not change the verdict.
+_LOOKED_AT = (
+  300  # Characters at the start and as many from the middle: more do not change the verdict.
+)
 _WORD = re.compile(r"[^\W\d_]+")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 
@@ -28,7 +30,10 @@ def _identifier():
 
 def identify(text: str) -> tuple[str, float]:
   """(ISO 639-1 code, its probability among the languages known)."""
-  code, probability = _identifier().classify(text[:_LOOKED_AT])
+  if len(text) > 2 * _LOOKED_AT:
+    middle = len(text) // 2
+    text = f"{text[:_LOOKED_AT]}\n{text[middle : middle + _LOOKED_AT]}"
+  code, probability = _identifier().classify(text)
   return code, float(probability)
 
 
@@ -40,7 +45,8 @@ def codes() -> list[str]:
 @dataclass(frozen=True)
 class Language:
   """Counts rows by language code: "short" those too short to be judged, "unknown" those below
-  min_probability, which a list of languages to keep drops."""
+  min_probability. Where languages to keep are listed, documents in others or in none that is known
+  are dropped; of conversations, which hold names, code and figures, only those in another one."""
 
   keep: tuple[str, ...]
   min_probability: float
@@ -49,15 +55,16 @@ class Language:
 
   def __call__(self, example: Example, counts: Counter[str]) -> Example | Drop:
     text = example.response
-    if self.short(text):
+    code, probability = ("", 0.0) if self.short(text) else identify(text)
+    if probability < self.min_probability and example.messages:
       text = f"{example.prompt}\n\n{text}"
-    if self.short(text):
+      code, probability = ("", 0.0) if self.short(text) else identify(text)
+    if not code:
       counts["short"] += 1
       return example
-    code, probability = identify(text)
     if probability < self.min_probability:
       counts["unknown"] += 1
-      if not self.keep:
+      if not self.keep or example.messages:
         return example
       return Drop("unknown", f"{code} at {probability:.2f}, at least {self.min_probability:g}")
     counts[code] += 1
@@ -68,10 +75,9 @@ class Language:
   def short(self, text: str) -> bool:
     """Whether it has fewer than min_words words (of scripts without spaces: three letters for a
     word)."""
-    if len(text) > 40 * self.min_words:
-      return False
-    words = len(_WORD.findall(text))
-    return words < self.min_words and words + len(_UNSPACED.findall(text)) // 3 < self.min_words
+    start = text[: 100 * self.min_words]
+    words = len(_WORD.findall(start))
+    return words < self.min_words and words + len(_UNSPACED.findall(start)) // 3 < self.min_words
 
 
 def make(settings: Mapping[str, Any]) -> Language:

@@ -2,8 +2,8 @@
 
 The rules and most thresholds are Gopher's (Rae et al. 2021, table A1 and appendix A.1.1); single lines
 come from C4 (Raffel et al. 2020) and FineWeb (Penedo et al. 2024, section 3.6). They were made for
-web pages, so they judge only rows of `min_document` words and more, and those about lines and stop
-words only documents: an answer may be "Yes.", a list or a poem.
+web pages, so they judge documents of `min_document` words and more only. An answer may be "Yes.", a
+table, a song with its refrain: it is dropped where it is empty or goes round in circles.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from ftjax.data.clean.code import blocks
-from ftjax.data.clean.repetition import duplicate, repeated, top
+from ftjax.data.clean.repetition import Grams, repeated
 from ftjax.data.clean.stopwords import stop_words
 from ftjax.data.example import Drop, Example
 
@@ -74,6 +74,7 @@ class Quality:
   max_duplicate_5gram: float
   max_duplicate_10gram: float
   max_lorem_ipsum: int
+  max_answer_repetition: float
   min_document: int
   name: ClassVar[str] = "quality"
 
@@ -86,7 +87,7 @@ class Quality:
   def faults(self, text: str, document: bool = True) -> Iterator[Drop]:
     """What is wrong with a text, in the order of the rules. document: no answer, so that the
     rules of web pages hold for it."""
-    words = text.split() if text.isascii() else _WORDS.findall(text)
+    words = _split(text)
     if document and len(words) < self.min_words:
       yield Drop("too_short", f"{len(words)} words, at least {self.min_words}")
     if len(words) > self.max_words:
@@ -95,14 +96,16 @@ class Quality:
       return
     prose = "".join(part for code, part in blocks(text) if not code) if "```" in text else text
     if prose is not text:
-      words = _WORDS.findall(prose)
+      words = _split(prose)
       if len(words) < self.min_document:
         return
     spaced = text.isascii() or sum(map(len, _ONE.findall(prose))) < len(words) / 2
-    yield from self._words(prose, words, spaced)
     if document:
+      yield from self._words(prose, words, spaced)
       yield from self._page(prose, words, spaced)
-    yield from self._repetition(prose, words)
+      yield from self._repetition(prose, words)
+    else:
+      yield from _most("repetition", Grams(words).duplicate(10), self.max_answer_repetition)
 
   def _words(self, text: str, words: list[str], spaced: bool) -> Iterator[Drop]:
     mean = sum(map(len, words)) / len(words)
@@ -113,7 +116,9 @@ class Quality:
     marks = text.count("#") - len(_HEADING.findall(text)) if "#" in text else 0
     symbols = (marks + text.count("...") + text.count("…")) / len(words)
     yield from _most("symbols", symbols, self.max_symbol_ratio)
-    letters = sum(1 for w in words if w.isalpha() or any(map(str.isalpha, w))) / len(words)
+    letters = sum(map(str.isalpha, words)) / len(words)
+    if letters < self.min_alphabetic_words:  # Look closer: "word," and "don't" have letters too.
+      letters = sum(any(map(str.isalpha, w)) for w in words) / len(words)
     yield from _least("few_words_with_letters", letters, self.min_alphabetic_words)
 
   def _page(self, text: str, words: list[str], spaced: bool) -> Iterator[Drop]:
@@ -142,11 +147,17 @@ class Quality:
     paragraphs = [p for p in text.split("\n\n") if len(p.split(None, 3)) >= _SENTENCES]
     share, _ = repeated(paragraphs)
     yield from _most("duplicate_paragraphs", share, self.max_duplicate_paragraphs)
-    total = sum(map(len, words))
-    yield from _most("top_2gram", top(words, 2, total), self.max_top_2gram)
-    yield from _most("top_4gram", top(words, 4, total), self.max_top_4gram)
-    yield from _most("duplicate_5gram", duplicate(words, 5, total), self.max_duplicate_5gram)
-    yield from _most("duplicate_10gram", duplicate(words, 10, total), self.max_duplicate_10gram)
+    grams = Grams(words)
+    yield from _most("top_2gram", grams.top(2), self.max_top_2gram)
+    yield from _most("top_4gram", grams.top(4), self.max_top_4gram)
+    five = grams.duplicate(5)
+    yield from _most("duplicate_5gram", five, self.max_duplicate_5gram)
+    if five:
+      yield from _most("duplicate_10gram", grams.duplicate(10), self.max_duplicate_10gram)
+
+
+def _split(text: str) -> list[str]:
+  return text.split() if text.isascii() or not _ONE.search(text) else _WORDS.findall(text)
 
 
 def _most(reason: str, figure: float, bound: float) -> Iterator[Drop]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
+
+import numpy as np
+
+_BASE = np.uint64(0x9E3779B97F4A7C15)  # Any large odd number: products wrap round in 64 bits.
 
 
 def repeated(parts: Sequence[str]) -> tuple[float, float]:
@@ -18,31 +21,48 @@ def repeated(parts: Sequence[str]) -> tuple[float, float]:
   return count / max(1, len(parts)), characters / max(1, sum(map(len, parts)))
 
 
-def top(words: Sequence[str], n: int, characters: int) -> float:
-  """The share of `characters` (of all words together) in the most frequent n-gram; 0.0 where none
-  comes twice. Of n-grams as frequent as each other the first one counts."""
-  grams = Counter(_grams(words, n))
-  if not grams:
-    return 0.0
-  gram, count = max(grams.items(), key=lambda item: item[1])
-  return count * sum(map(len, gram)) / max(1, characters) if count > 1 else 0.0
+class Grams:
+  """The n-grams of a text's words, as numbers. All shares are of the characters of all words."""
 
+  def __init__(self, words: Sequence[str]):
+    numbers: dict[str, int] = {}
+    ids = [numbers.setdefault(w, len(numbers)) for w in words]
+    self.ids = (np.array(ids, np.uint64) + np.uint64(1)) * _BASE
+    # ends[i]: the characters of the first i words.
+    self.ends = np.concatenate([[0], np.cumsum([len(w) for w in words])])
+    self.codes = {1: self.ids}
 
-def duplicate(words: Sequence[str], n: int, characters: int) -> float:
-  """The share of `characters` in n-grams that stood before, each character counted once. The first
-  time an n-gram comes it is no repetition."""
-  grams = _grams(words, n)
-  if len(set(grams)) == len(grams):
-    return 0.0
-  seen: set[Hashable] = set()
-  total = end = 0  # end: up to which word characters are counted.
-  for i, gram in enumerate(grams):
-    if gram in seen:
-      total += sum(map(len, words[max(i, end) : i + n]))
-      end = i + n
-    seen.add(gram)
-  return total / max(1, characters)
+  def of(self, n: int) -> np.ndarray:
+    """uint64 [words - n + 1]: equal where the n-grams are (but for one chance in 2^64 a pair)."""
+    if n not in self.codes:
+      shorter = self.of(n - 1)
+      mixed = shorter ^ (shorter >> np.uint64(29))
+      self.codes[n] = mixed[:-1] * _BASE + self.ids[n - 1 :]
+    return self.codes[n]
 
+  def top(self, n: int) -> float:
+    """The share in the most frequent n-gram, the first of those that are; 0.0 where none comes
+    twice."""
+    if len(self.ids) <= n:
+      return 0.0
+    _, first, counts = np.unique(self.of(n), return_index=True, return_counts=True)
+    most = counts.max()
+    at = first[counts == most].min()
+    return float(most * (self.ends[at + n] - self.ends[at]) / self.ends[-1]) if most > 1 else 0.0
 
-def _grams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:
-  return list(zip(*(words[i:] for i in range(n)), strict=False))
+  def duplicate(self, n: int) -> float:
+    """The share in n-grams that stood before, each character counted once. The first time an
+    n-gram comes it is no repetition."""
+    if len(self.ids) <= n:
+      return 0.0
+    codes = self.of(n)
+    order = np.argsort(codes, kind="stable")
+    same = codes[order[1:]] == codes[order[:-1]]
+    again = order[1:][same]
+    if not again.size:
+      return 0.0
+    change = np.zeros(len(self.ids) + 1, np.int64)
+    np.add.at(change, again, 1)
+    np.add.at(change, again + n, -1)
+    covered = np.cumsum(change)[:-1] > 0
+    return float(np.diff(self.ends)[covered].sum() / self.ends[-1])

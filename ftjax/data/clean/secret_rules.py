@@ -56,7 +56,7 @@ RULES = (
         r"gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}"),
   # GitLab docs, "Token overview: token prefixes".
   _rule("gitlab_token", "glpat- gldt- glrt- glptt- glft- glsoat- glcbt- gloas- glagent-",
-        r"gl(?:pat|dt|rt|ptt|ft|soat|cbt|oas|agent)-[\w.-]{20,300}"),
+        r"gl(?:pat|dt|rt|ptt|ft|soat|cbt|oas|agent)-[\w.-]{19,300}[\w-]"),
   # Slack API docs, "Token types", and incoming webhooks.
   _rule("slack_token", "xox xapp-", r"xox[abeoprs](?:\.xox[bp])?-[\w-]{10,250}|xapp-\d-[A-Z0-9]+-\d+-[a-z0-9]{32,128}"),
   _rule("slack_token", "hooks.slack.com/",
@@ -89,12 +89,13 @@ _DUMMY = re.compile(
   re.I,
 )
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_]*(?:[.(\[]|->|::|\Z)")
+_PATH = re.compile(r"(?:[A-Za-z_]\w*[.:/]+)+[A-Za-z_]\w*")
 _KEYWORD = r"passw(?:or)?d|passphrase|passwort|kennwort|contraseña|mot de passe|pwd"
 _KEY = (
   r"secret(?:[_-]?(?:access[_-]?)?key)?|api[_ -]?(?:secret|key|token)|access[_ -]?(?:key|token)|auth[_ -]?token"
   r"|account[_-]?key|private[_-]?key|encryption[_-]?key|signing[_-]?key|bearer|(?:refresh|bot|session|deploy)[_-]?token|token"
 )
-_SET = r"[\"'`]?[ \t]{0,3}(?:=>|:=|==?|:|\bis\b)[ \t]{0,3}(?:[\"'`](?P<quoted>[^\"'`\n]{6,400})[\"'`]|(?P<bare>[^\s\"'`,;<>()]{6,400}))"
+_SET = r"[\"'`]?[ \t]{0,3}(?:=>|:=|==?|:|\bis\b)[ \t]{0,3}(?:[\"'`](?P<quoted>[^\"'`\n]{6,400})[\"'`]|(?P<bare>[^\s\"'`,;<>()]{6,400}+)(?!\())"
 PASSWORD = re.compile(rf"(?:{_KEYWORD})[\w-]{{0,16}}{_SET}", re.I)
 KEY = re.compile(
   rf"(?:{_KEY})[\w-]{{0,16}}(?:{_SET}|[ \t](?P<after>[A-Za-z0-9._~+/=-]{{20,400}}))", re.I
@@ -103,7 +104,19 @@ KEY = re.compile(
 URL = re.compile(
   r"[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s/:@\"'<>]{0,100}:(?P<value>[^\s/@\"'<>]{1,200})@[\w.-]"
 )
-NAMES = re.compile(rf"{_KEYWORD}|secret|token|key|bearer", re.I)
+# A text with none of these sets neither (lower case).
+NAMES = (
+  "passw",
+  "passphrase",
+  "kennwort",
+  "contraseña",
+  "mot de passe",
+  "pwd",
+  "secret",
+  "token",
+  "key",
+  "bearer",
+)
 
 
 def is_password(value: str, quoted: bool) -> bool:
@@ -111,6 +124,8 @@ def is_password(value: str, quoted: bool) -> bool:
   variables and stand-ins are not. Without quotes it must hold a digit."""
   value = value.rstrip(".")
   if _DUMMY.search(value) or " " in value or len(value) < 6:
+    return False
+  if _PATH.fullmatch(value):
     return False
   digit = any(map(str.isdigit, value))
   if not quoted:

@@ -20,26 +20,27 @@ _PEM = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?---
 _PEM_END = re.compile(r"-----END (?:[A-Z0-9]{1,20} ){0,4}PRIVATE KEY(?: BLOCK)?-----")
 _BASE64 = re.compile(r"(?:(?:\s|\\[rn])*[A-Za-z0-9+/=]{16,})*")
 _LONGEST_PEM = 20_000
+_MARKS = [(mark, rule) for rule in rules.RULES for mark in rule.marks]
+_BEFORE, _AFTER = 24, 460  # Characters round a name in which all of its assignment stands.
 
 
 def find(text: str) -> list[Span]:
   """All credentials, in order and apart."""
   spans: list[Span] = []
-  for rule in rules.RULES:
-    if any(mark in text for mark in rule.marks):
-      for m in rule.pattern.finditer(text):
-        group = "value" if "value" in rule.pattern.groupindex else 0
-        if rule.check(m[group]):
-          spans.append(Span(*m.span(group), rule.kind, rank=2))
+  for rule in [rule for mark, rule in _MARKS if mark in text]:
+    for m in rule.pattern.finditer(text):
+      group = "value" if "value" in rule.pattern.groupindex else 0
+      if rule.check(m[group]):
+        spans.append(Span(*m.span(group), rule.kind, rank=2))
   if "PRIVATE KEY" in text:
     spans += _private_keys(text)
   if "://" in text and "@" in text:
     for m in rules.URL.finditer(text):
       if rules.is_password(m["value"], quoted=True) or _plain(m["value"]):
         spans.append(Span(*m.span("value"), "password", rank=3))
-  if rules.NAMES.search(text):
-    spans += _assigned(text)
-  return resolve(spans)
+  for start, end in _named(text):
+    spans += _assigned(text, start, end)
+  return resolve(spans) if spans else spans
 
 
 def _plain(value: str) -> bool:
@@ -54,13 +55,35 @@ def _private_keys(text: str) -> Iterator[Span]:
       yield Span(m.start(), end.end(), "private_key", rank=4)
 
 
-def _assigned(text: str) -> Iterator[Span]:
-  for m in rules.PASSWORD.finditer(text):
+def _named(text: str) -> list[tuple[int, int]]:
+  """Places (start, end), apart, round the names of secrets to which something is set."""
+  low = text.lower()
+  if len(low) != len(text):  # A few letters grow: places would be wrong.
+    low = text
+  starts = []
+  for name in rules.NAMES:
+    at = low.find(name)
+    while at >= 0:
+      rest = low[at + len(name) : at + len(name) + 24]
+      if "=" in rest or ":" in rest or " is " in rest or name in ("token", "bearer"):
+        starts.append(at)
+      at = low.find(name, at + len(name))
+  places: list[tuple[int, int]] = []
+  for at in sorted(starts):
+    start = max(0, at - _BEFORE)
+    if places and start <= places[-1][1]:
+      start = places.pop()[0]
+    places.append((start, min(len(text), at + _AFTER)))
+  return places
+
+
+def _assigned(text: str, start: int, end: int) -> Iterator[Span]:
+  for m in rules.PASSWORD.finditer(text, start, end):
     name = "quoted" if m["quoted"] else "bare"
     if rules.is_password(m[name], name == "quoted"):
       value = m[name].rstrip(".") if name == "bare" else m[name]
       yield Span(m.start(name), m.start(name) + len(value), "password")
-  for m in rules.KEY.finditer(text):
+  for m in rules.KEY.finditer(text, start, end):
     name = next(n for n in ("quoted", "bare", "after") if m[n])
     if rules.is_key(m[name]):
       yield Span(*m.span(name), "secret_key", rank=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -22,11 +23,14 @@ class Span:
 def resolve(spans: Iterable[Span]) -> list[Span]:
   """Those that count, in order of place: none overlaps another. The higher rank wins, then the
   longer one, then the earlier."""
-  taken: list[Span] = []
+  starts: list[int] = []
+  taken: list[Span] = []  # In order of place, as `starts`.
   for span in sorted(spans, key=lambda s: (-s.rank, s.start - s.end, s.start)):
-    if all(span.end <= t.start or t.end <= span.start for t in taken):
-      taken.append(span)
-  return sorted(taken, key=lambda s: s.start)
+    i = bisect.bisect_left(starts, span.end)  # Those from here on begin behind it.
+    if i == 0 or taken[i - 1].end <= span.start:
+      starts.insert(i, span.start)
+      taken.insert(i, span)
+  return taken
 
 
 def substitute(text: str, spans: Iterable[Span], label: Callable[[Span], str]) -> str:

@@ -37,17 +37,19 @@ _BY_LANGUAGE = {
   "hi": "के में की है और से का को पर यह ने कि हैं भी एक नहीं लिए हो",
 }
 _WORDS = {code: frozenset(words.split()) for code, words in _BY_LANGUAGE.items()}
+_SURE = 0.8  # Probability from which on a text is held to be in a language not listed here.
 _NORWEGIAN = {"no": "nb", "nn": "nb"}
 
 
 def stop_words(text: str, words: Sequence[str], enough: int) -> int:
   """How many different stop words of one language are among the words, the best language counting;
   `enough` where the text's language is not among those known here."""
-  present = {w.lower().strip(".,;:!?\"'()") for w in words}
-  best = len(_WORDS["en"] & present)
+  best = len(_WORDS["en"].intersection(words))
   if best < enough:
+    present = {w.lower().strip(".,;:!?\"'()") for w in words}
     best = max(len(known & present) for known in _WORDS.values())
   if best < enough:
-    code, _ = identify(text)
-    return best if _NORWEGIAN.get(code, code) in _WORDS else enough
+    code, probability = identify(text)
+    known = probability < _SURE or _NORWEGIAN.get(code, code) in _WORDS
+    return best if known else enough
   return best

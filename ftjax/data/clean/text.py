@@ -48,6 +48,11 @@ def fix(text: str) -> str:
   """The text with its damage mended; the same text again where there is none."""
   if not _SUSPECT.search(text):
     return text
+  text = text.replace("\r\n", "\n").replace("\r", "\n")
+  return "\n".join([_line(t) if _SUSPECT.search(t) else t for t in text.split("\n")])
+
+
+def _line(text: str) -> str:
   for _ in range(4):  # What one round uncovers, the next mends; two are nearly always enough.
     before, text = text, _UNSEEN.sub("", _ftfy()(text))
     if text == before:

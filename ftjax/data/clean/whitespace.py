@@ -11,9 +11,8 @@ from typing import Any, ClassVar
 from ftjax.data.clean.code import blocks
 from ftjax.data.example import Example
 
-_ODD = re.compile(
-  r"[^\S\n]\n|\r|\n\n\n|\n[^\S\n]*\Z|\A\s|\s\Z"
-)  # What there is to do, if anything.
+_ENDS = re.compile(r"[^\S\n]\n")
+_RARE = re.compile(r"[\x0b\x0c\x1c-\x1f]\n")  # What ends a line of ASCII beside space and tab.
 
 
 def tidy(text: str) -> str:
@@ -21,7 +20,7 @@ def tidy(text: str) -> str:
   (fenced code keeps its own), none at either end. Indentation and spaces within a line stay as
   they are, for tables and code without a fence; a first line's goes where no line after it has
   any."""
-  if not _ODD.search(text):
+  if not _odd(text):
     return text
   text = text.replace("\r\n", "\n").replace("\r", "\n")
   text = "\n".join([line.rstrip() for line in text.split("\n")])
@@ -31,6 +30,15 @@ def tidy(text: str) -> str:
   if text[:1].isspace() and not any(line[:1].isspace() for line in text.split("\n")[1:]):
     text = text.lstrip()
   return text
+
+
+def _odd(text: str) -> bool:
+  """Whether there is anything to do; most texts have nothing."""
+  if not text or text[0].isspace() or text[-1].isspace() or "\n\n\n" in text or "\r" in text:
+    return bool(text)
+  if text.isascii():
+    return " \n" in text or "\t\n" in text or _RARE.search(text) is not None
+  return _ENDS.search(text) is not None
 
 
 def _squeeze(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from ftjax.config import InputError, choice
 from ftjax.data.clean.pii.bank import cards, ibans
-from ftjax.data.clean.pii.names import names, require
+from ftjax.data.clean.pii.names import persons, require
 from ftjax.data.clean.pii.national import ids
 from ftjax.data.clean.pii.near import windows
 from ftjax.data.clean.pii.net import addresses, emails
@@ -33,6 +33,15 @@ def find(
   """All personal data in a text, in order and apart: of finds that overlap, the one with the
   checksum counts, then the longer. name_language: of names, which are looked for where it is
   given."""
+  found: list[Span] = []
+  while spans := resolve(_look(text, regions, private_ips, name_language)):
+    # What stands next to a find is looked at again without it, as if it were masked already.
+    found += spans
+    text = substitute(text, spans, lambda s: f"[{'_' * (s.end - s.start - 2)}]")
+  return sorted(found, key=lambda s: s.start)
+
+
+def _look(text: str, regions: Sequence[str], private_ips: bool, name_language: str) -> list[Span]:
   spans = [*emails(text)]
   if "." in text or ":" in text:
     spans += addresses(text, private_ips)
@@ -42,8 +51,8 @@ def find(
     spans += ids(text, start, end)
     spans += phones(text, start, end, regions)
   if name_language:
-    spans += names(text, name_language)
-  return resolve(spans) if spans else spans
+    spans += persons(text, name_language)
+  return spans
 
 
 @dataclass(frozen=True)

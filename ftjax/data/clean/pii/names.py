@@ -30,7 +30,7 @@ def _analyzer():
   return AnalyzerEngine()
 
 
-def names(text: str, language: str = "en") -> Iterator[Span]:
+def persons(text: str, language: str = "en") -> Iterator[Span]:
   """Names of persons in a text of the language."""
   found = _analyzer().analyze(
     text=text, language=language, entities=["PERSON"], score_threshold=_SURE

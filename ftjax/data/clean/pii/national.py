@@ -38,7 +38,8 @@ KINDS = (
   # HM Revenue & Customs, manual NIM39110: the letters that are not used, suffix A to D.
   _kind("uk_nino", r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?: ?\d\d){3} ?[A-D]"),
   _kind("uk_nhs", r"\d{3}[ -]?\d{3}[ -]?\d{4}", "gb.nhs", "nhs"),
-  _kind("de", r"\d\d \d{3} \d{3} \d{3}|\d{11}", "de.idnr", _TAX),
+  _kind("de", r"\d\d \d{3} \d{3} \d{3}", "de.idnr"),
+  _kind("de", r"\d{11}|\d\d/\d{3}/\d{3}/\d{3}", "de.idnr", _TAX),
   _kind("fr", r"[1-478] ?\d\d ?(?:0[1-9]|1[0-2]|[2-9]\d) ?(?:\d\d|2[AB]) ?\d{3} ?\d{3} ?\d\d", "fr.nir"),
   _kind("es", r"\d{2}\.?\d{3}\.?\d{3}[ -]?[A-HJ-NP-TV-Z]|[XYZ][ -]?\d{7}[ -]?[A-HJ-NP-TV-Z]", "es.nie|es.dni"),
   _kind("it", r"[A-Z]{6} ?\d\d[A-EHLMPRST]\d\d ?[A-Z]\d{3}[A-Z]|[A-Z]{3} [A-Z]{3} \d\d[A-EHLMPRST]\d\d [A-Z]\d{3}[A-Z]", "it.codicefiscale"),

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 
 # Seven digits with at most three other characters from one to the next: no phone, card, IBAN or
-# national id is sparser. Rows without such a place (most) are not looked at any further.
-_DENSE = re.compile(r"\d(?:[^\d\n]{0,3}\d){6,}")
+# national id is sparser, but two with letters (UK, India). Rows without such a place (most) are not
+# looked at any further.
+_DENSE = re.compile(
+  r"\d(?:[^\d\n]{0,3}\d){6,}|\b[A-Z]{2}(?: ?\d\d){3} ?[A-D]\b|\b[A-Z]{5}\d{4}[A-Z]\b"
+)
 _LEFT, _RIGHT = (
   14,
   24,

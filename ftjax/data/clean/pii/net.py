@@ -28,6 +28,7 @@ def emails(text: str) -> Iterator[Span]:
     for m in _EMAIL.finditer(text):
       last = m[0].rsplit(".", 1)[-1].lower()
       remote = m[0].startswith("git@") and text[m.end() : m.end() + 1] == ":"
+      remote = remote or text.startswith("://", m.start() - 3)  # A user's name in a URL.
       if last not in _FILES and not remote:
         yield Span(*m.span(), "email", m[0].lower(), rank=2)
   if _AT.search(text):
@@ -45,7 +46,7 @@ _FOUR = re.compile(r"\d\.\d{1,3}\.\d{1,3}\.\d")
 _VERSION = re.compile(
   r"(?:\bv(?:er(?:s(?:ion)?)?)?|\b(?:release|build|firmware|driver|update|upgrade|patch|chapter|section|sections|clause|article|"
   r"rule|figure|table|part|revision|rev|oid|edition|chrome|firefox|safari|php|python|java|ios|android|windows|kernel|jdk|jre)|§)"
-  r"(?:\s+(?:to|is|no\.?|number))?[\s.:=/(]{0,3}\Z",
+  r"(?:\s+(?:to|is|no\.?|number))?[\s.:=/(\"']{0,3}\Z",
   re.I,
 )
 

@@ -18,7 +18,7 @@ from ftjax.data.clean.span import Span
 REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "BR", "IN", "AU")
 # Digits with single separators, or one bracket and a space, between them.
 _CANDIDATE = re.compile(
-  r"(?<![\w.,/=&:$€£¥-])(?<!\d[ ])(?:\+|00(?=[1-9])|\+?\(\d)?\d?(?:(?:[ .\-/\u00a0\u2010-\u2013]|\)[ .-]?|[ .-]?\(|[ ]-[ ])?\d){6,16}(?![\w/=&$€£%-]|[.,:]\d|\s?(?:USD|EUR|GBP|€|%))"
+  r"(?<![\w.,/=&:$€£¥-])(?<!\d[ ])(?:\+?\(\+?(?=\d)|\+(?=\d)|(?=\d))\d(?:(?:[ .\-/\u00a0\u2010-\u2013]|\)[ .-]?|[ .-]?\(|[ ]-[ ])?\d){6,16}(?![\w/=&$€£%-]|[.,:]\d|\s?(?:USD|EUR|GBP|€|%))"
 )
 _NAMES = re.compile(
   r"(?:\b(?:tel(?:e(?:phone|fon|fono|fone))?|phone|ph|call|cell|mobile?|mob|fax|whatsapp|signal|sms|text|ring|dial|hotline|contact|"
@@ -28,8 +28,8 @@ _NAMES = re.compile(
   re.I,
 )  # fmt: skip
 _DATE = re.compile(
-  r"(?:19|20)\d\d([-./ ])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])\b|(?:0?[1-9]|[12]\d|3[01])([-./ ])(?:0?[1-9]|1[0-2]|[12]\d|3[01])\2(?:19|20)?\d\d\b"
-  r"|(?:19|20)\d\d\s?[-–/]\s?(?:19|20)\d\d"
+  r"(?:(?:19|20)\d\d([-./ ])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])|(?:0?[1-9]|[12]\d|3[01])([-./ ])(?:0?[1-9]|1[0-2]|[12]\d|3[01])\2(?:19|20)?\d\d"
+  r"|(?:19|20)\d\d\s?[-–/]\s?(?:19|20)\d\d)(?![-./]?\d)"
 )
 _GROUPS = re.compile(r"\d+")
 
@@ -42,27 +42,28 @@ def phones(text: str, start: int, end: int, regions: Sequence[str] = REGIONS) ->
       continue
     number = _number(m[0], bool(_NAMES.search(name)), regions)
     if number:
-      first = m.start() - (text[m.start() - 1 : m.start()] == "(" and ")" in m[0])
-      yield Span(first, m.end(), "phone", number, rank=2)
+      opened = m[0].startswith("(") and ")" not in m[0]
+      yield Span(m.start() + opened, m.end(), "phone", number, rank=2)
 
 
 def _number(written: str, named: bool, regions: Sequence[str]) -> str:
   """The number in E.164, or "" where no plan has it."""
   import phonenumbers as plans
 
-  international = written.startswith(("+", "00")) or written.startswith("(+")
-  if international:
-    number = _parse("+" + written.lstrip("(+").removeprefix("00"), None)
+  bare = written.lstrip("(")
+  if bare.startswith(("+", "00")):
+    number = _parse("+" + bare.lstrip("+").removeprefix("00"), None)
     if number and plans.is_valid_number(number):
       return plans.format_number(number, plans.PhoneNumberFormat.E164)
-    if written.startswith(("+", "(+")):
+    if bare.startswith("+"):
       return ""
   groups = _GROUPS.findall(written)
   for region in regions:
     number = _parse(written, region)
-    if not number or not plans.is_valid_number_for_region(number, region):
+    if not number or not plans.is_valid_number(number):
       continue
-    if named or _grouped(number, groups, written):
+    premium = plans.number_type(number) == plans.PhoneNumberType.PREMIUM_RATE
+    if named or (not premium and _grouped(number, groups, written)):
       return plans.format_number(number, plans.PhoneNumberFormat.E164)
   return ""
 
@@ -81,10 +82,14 @@ def _grouped(number, groups: list[str], written: str) -> bool:
   in brackets or a leading zero."""
   import phonenumbers as plans
 
+  if "/" in written and not written.startswith("0") or "(" in written[1:]:
+    return False
   if len(groups) < 2 or (len(groups) == 2 and "(" not in written and not written.startswith("0")):
+    return False
+  if len(groups) == 2 and "." in written:  # A decimal number.
     return False
   national = plans.format_number(number, plans.PhoneNumberFormat.NATIONAL)
   usual = _GROUPS.findall(national)
-  if groups == usual or (len(usual) > 1 and groups == [usual[0].lstrip("0"), *usual[1:]]):
+  if groups in (usual, [usual[0].lstrip("0"), *usual[1:]], [str(number.country_code), *usual]):
     return True
   return written.startswith(("0", "(0")) and groups[0] == usual[0]
