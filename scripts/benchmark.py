@@ -11,6 +11,7 @@ from pathlib import Path
 from absl import flags
 
 from ftjax import cli
+from ftjax.research import tables
 
 _MODE = flags.DEFINE_enum("mode", "full", ["full", "lora", "load", "dedup"], "What.")
 _MODEL = flags.DEFINE_string("model", "", "A folder in Hugging Face format.")
@@ -27,8 +28,7 @@ def main() -> None:
   found = {"load": loads, "dedup": dedup}.get(_MODE.value, steps)()
   if _JSON.value:
     return print(json.dumps(found if _AGAINST.value else found.get("ftjax", found)))
-  for name, numbers in found.items():
-    print(name, "  ".join(f"{key} {value:,.4g}" for key, value in numbers.items()))
+  print(tables.aligned(found))
 
 
 def steps() -> dict:

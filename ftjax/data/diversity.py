@@ -76,7 +76,7 @@ def _grams(flat: np.ndarray, counts: np.ndarray, n: int) -> tuple[np.ndarray, np
   padded = np.concatenate([flat, np.zeros(n - 1, np.uint64)])
   hashed = flat
   for j in range(1, n):
-    hashed = mix(hashed + padded[j : j + len(flat)])
+    hashed = mix(hashed) + padded[j : j + len(flat)]  # not a plain sum: order matters
   return hashed[whole], rows[whole]
 
 

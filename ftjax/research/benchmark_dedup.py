@@ -116,12 +116,14 @@ def _ours(chunks: list[list[Example]]) -> Duplicates:
 
 
 def _all_cores(chunks: list[list[Example]]) -> Duplicates:
-  """Sketches come through files, as in preparation."""
+  """Sketches come through files, as in preparation. Its peak_MB is the parent's alone."""
+  global _shared
   with tempfile.TemporaryDirectory() as scratch:
-    global _shared
     _shared = chunks, scratch
     with multiprocessing.get_context("fork").Pool(os.cpu_count()) as pool:
       paths = pool.map(_sketch_one, range(len(chunks)), 1)
+      pool.close()
+      pool.join()  # Or their processor time would not count.
     return near.duplicates(paths, Settings())
 
 
@@ -143,11 +145,13 @@ def _ours_from_shingles(sketches: list[Sketch]) -> Duplicates:
 
 
 def _theirs(texts: list[str]) -> Duplicates:
-  """From text: shingles as bytes, hashed by datasketch's default."""
-  shingles = [_byte_shingles(text) for text in texts]
-  signatures = _signatures(shingles)
+  """From text, hashed by xxhash, which is faster than its default. Only signatures are kept, as here;
+  the shingles of candidates are made again."""
+  import xxhash
+
+  signatures = _signatures(map(_byte_shingles, texts), hashfunc=xxhash.xxh32_intdigest)
   pairs = _query(signatures)
-  similar = [len(shingles[i] & shingles[j]) / len(shingles[i] | shingles[j]) for i, j in pairs]
+  similar = [_jaccard(texts[i], texts[j]) for i, j in pairs]
   return _greedy(len(texts), pairs, np.array(similar))
 
 
@@ -156,19 +160,25 @@ def _byte_shingles(text: str) -> set[bytes]:
   return {" ".join(words[i : i + 3]).encode() for i in range(max(1, len(words) - 2))}
 
 
+def _jaccard(one: str, other: str) -> float:
+  a, b = _byte_shingles(one), _byte_shingles(other)
+  return len(a & b) / len(a | b)
+
+
 def _theirs_from_shingles(sketches: list[Sketch]) -> Duplicates:
   """From the shingle hashes of our sketches, which it is handed as integers: no hashing left to
   do; and with our verification."""
-  sets = [
+  sets = (
     s.shingles[a:b].tolist()
     for s in sketches
     for a, b in zip(s.offsets[:-1:2].tolist(), s.offsets[1::2].tolist(), strict=True)
-  ]
-  pairs = np.array(_query(_signatures(sets, hashfunc=int)), np.int64).reshape(-1, 2)
+  )
+  signatures = _signatures(sets, hashfunc=int)
+  pairs = np.array(_query(signatures), np.int64).reshape(-1, 2)
   shingles = Shingles(sketches)
   sizes = np.stack([shingles.sizes(0), shingles.sizes(1)])
   similar = similarities(shingles, sizes, pairs[:, 0], pairs[:, 1], Settings().threshold)
-  return _greedy(len(sets), pairs, similar)
+  return _greedy(len(signatures), pairs, similar)
 
 
 def _signatures(sets, **options) -> list:
@@ -180,14 +190,13 @@ def _signatures(sets, **options) -> list:
 
 def _query(signatures) -> list[tuple[int, int]]:
   """Pairs (earlier, later) of rows with a bucket in common, by its documented use: all are
-  inserted in one session, then each is asked for."""
+  inserted, then each is asked for."""
   from datasketch import MinHashLSH
 
   s = Settings()
   lsh = MinHashLSH(num_perm=s.bands * s.rows, params=(s.bands, s.rows))
-  with lsh.insertion_session() as session:
-    for i, signature in enumerate(signatures):
-      session.insert(i, signature, check_duplication=False)
+  for i, signature in enumerate(signatures):
+    lsh.insert(i, signature, check_duplication=False)
   return [(j, i) for i, m in enumerate(signatures) for j in lsh.query(m) if j < i]
 
 

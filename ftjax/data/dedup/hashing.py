@@ -46,7 +46,9 @@ def segments(codes: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndar
   """
   power, inverse = _powers(1 << max(int(len(codes)).bit_length(), 12))
   prefix = np.zeros(len(codes) + 1, np.uint64)
-  np.cumsum(codes * power[: len(codes)], out=prefix[1:])
+  terms = codes.astype(np.uint64)
+  terms *= power[: len(codes)]
+  np.cumsum(terms, out=prefix[1:])
   return mix((prefix[ends] - prefix[starts]) * inverse[starts])
 
 

@@ -107,7 +107,7 @@ def _near(parts, keys: _Keys, row_at, unique, s: Settings, memory: int):
   for band in range(s.bands):
     for members, place in keys.equal(lambda part, b=band: part.bands[:, b], among=unique):
       first, second = pairs(members, place)
-      new = np.unique(first.astype(np.uint64) << np.uint64(32) | second.astype(np.uint64))
+      new = _sorted(first.astype(np.uint64) << np.uint64(32) | second.astype(np.uint64))
       new = new[~_within(new, tried)]
       first, second = (new >> np.uint64(32)).astype(np.int64), (new & _LOW).astype(np.int64)
       found = similarities(shingles, sizes, row_at[first], row_at[second], s.threshold)
@@ -120,6 +120,12 @@ def _near(parts, keys: _Keys, row_at, unique, s: Settings, memory: int):
   edge, at = np.unique(np.concatenate(edges), return_index=True)
   first, second = (edge >> np.uint64(32)).astype(np.int64), (edge & _LOW).astype(np.int64)
   return first, second, np.concatenate(similar)[at]
+
+
+def _sorted(values: np.ndarray) -> np.ndarray:
+  """Sorted, each value once. (np.unique hashes first, and is slow where low bits repeat.)"""
+  values = np.sort(values)
+  return values[np.concatenate([[True], values[1:] != values[:-1]])[: len(values)]]
 
 
 def _within(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ class Settings:
     if isinstance(config, cls):
       return config
     known = {f.name for f in fields(cls)}
-    for key in config.keys() - known:
+    for key in set(config.keys()) - known:
       raise InputError(f"dedup.{key} does not exist.{did_you_mean(key, known)}")
     out = cls(**dict(config.items()))
     if not 0 < out.threshold <= 1:

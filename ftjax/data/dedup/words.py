@@ -90,9 +90,10 @@ def _cut(text: str) -> Iterator[str]:
 def _words(pieces: list[str]) -> tuple[np.ndarray, np.ndarray]:
   """Word hashes of folded pieces, and the number in each."""
   joined = "\0".join(["", *pieces, ""])
-  if joined.count("\0") != len(pieces) + 1:
-    joined = "\0".join(["", *(p.replace("\0", " ") for p in pieces), ""])
   codes, alone = _ascii(joined) if joined.isascii() else _unicode(joined)
+  borders = np.flatnonzero(codes == _END)
+  if len(borders) != len(pieces) + 1:  # A text holds a NUL of its own.
+    return _words([p.replace("\0", " ") for p in pieces])
   inside = codes > _END
   if alone is None:
     edges = np.flatnonzero(inside[1:] != inside[:-1]) + 1
@@ -102,7 +103,6 @@ def _words(pieces: list[str]) -> tuple[np.ndarray, np.ndarray]:
     cut[1:-1] = (inside[1:] != inside[:-1]) | alone[1:] | alone[:-1]
     starts = np.flatnonzero(inside & cut[:-1])
     ends = np.flatnonzero(inside & cut[1:]) + 1
-  borders = np.flatnonzero(codes == _END)
   return segments(codes, starts, ends), np.diff(np.searchsorted(starts, borders))
 
 
