@@ -69,7 +69,7 @@ def settings(report: Report) -> b.Section:
   if rows:
     table = b.Table("Keys of the config and their values", ("key", "value"), rows)
     out.append(b.More(f"All {number(len(rows))} settings", [table]))
-  times = [[stage, seconds(value)] for stage, value in report.get("seconds", {}).items()]
+  times = [[stage, b.Measure(seconds(value))] for stage, value in report.get("seconds", {}).items()]
   if times:
     table = b.Table("How long each stage took", ("stage", "time"), times)
     out.append(b.More("How long each stage took", [table]))

@@ -13,14 +13,15 @@ Report = dict[str, Any]
 def funnel(report: Report) -> list[Any]:
   """How many rows are left after each step, from what was read to what was written."""
   read = sum(s.get("read", 0) for s in report.get("sources", []))
-  left, rows = read, [["read", read, b.Share(1.0), 0]]
+  left, rows = read, [["read", read, b.Share(1.0), ""]]
   if not read:
     return []
 
   def add(name: str, out: int) -> None:
     nonlocal left
     if out != left:
-      rows.append([name, out, b.Share(out / read, "kept" if out >= left else "lost"), out - left])
+      lost = max(0, left - out) / read
+      rows.append([name, out, b.Share(out / read, "kept", lost), _signed(out - left)])
     left = out
 
   for step in report.get("steps", []):
@@ -31,11 +32,14 @@ def funnel(report: Report) -> list[Any]:
   add("near duplicates", left - found.get("near", 0))
   written = sum(split["rows"] for split in report.get("splits", {}).values())
   add("caps and others", written)
-  rows.append(["written", written, b.Share(written / read), 0])
-  rows = [[*row[:3], row[3] or ""] for row in rows]
+  rows.append(["written", written, b.Share(written / read), ""])
   return [
     b.Table("Rows left after each step", ("after", "rows left", "of those read", "change"), rows)
   ]
+
+
+def _signed(change: int) -> b.Measure:
+  return b.Measure(f"+{number(change)}" if change > 0 else f"\u2212{number(-change)}")
 
 
 _DUPLICATES = ("dedup", "duplicates", "exact", "near")
