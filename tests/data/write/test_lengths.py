@@ -57,9 +57,8 @@ def test_what_is_held_does_not_grow_with_the_rows():
 
 
 def test_tokens_are_those_of_training(jsonl):
-  from ftjax.text.tokenizer import load_tokenizer
-
   from ftjax.data.tokens import _STARTER
+  from ftjax.text.tokenizer import load_tokenizer
 
   chats = [{"messages": [{"role": "user", "content": f"Brief {i}"}, {"role": "assistant", "content": "Copy " * i}]} for i in range(1, 6)]  # fmt: skip
   rows = prepare.load(
