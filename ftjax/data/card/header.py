@@ -24,7 +24,7 @@ def header(report: dict[str, Any], title: str) -> str:
   lines += ["size_categories:", f"- {_size(rows)}", "task_categories:", "- text-generation"]
   lines += ["configs:", "- config_name: default", "  data_files:"]
   for name in report.get("splits", {}):
-    lines += [f"  - split: {name}", f'    path: "{name}-*.parquet"']
+    lines += [f"  - split: {name}", f'    path: "data/{name}-*.parquet"']
   return "\n".join([*lines, "---"]) + "\n"
 
 

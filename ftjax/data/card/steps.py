@@ -66,6 +66,8 @@ def _step(step: dict[str, Any]) -> list[Any]:
     told.append(f"{number(lost)} dropped ({percent(lost / max(1, step['in']))})")
   if step.get("changed"):
     told.append(f"{number(step['changed'])} changed")
+  if not step["out"] and lost == step["in"]:  # What is taken out after the steps: not a share.
+    told = [f"{count(lost, 'row')} left out"]
   out: list[Any] = [b.Heading(step["name"]), b.Text("; ".join(told) + ".")]
   largest = lambda found: sorted(found.items(), key=lambda item: (-item[1], item[0]))
   if step.get("dropped"):
@@ -97,8 +99,8 @@ def duplicates(report: Report) -> b.Section:
     ("exact", "exact duplicates removed"),
     ("near", "near duplicates removed"),
     ("clusters", "clusters of rows that repeat each other"),
-    ("against_validation", "training rows removed because a validation row is like them"),
-    ("straddling", "clusters that lie in more than one split"),
+    ("against_validation", "rows left out because a validation row is like them"),
+    ("straddling", "rows left out because they tie training rows to held-out ones"),
   )
   rows = [[label, found[key]] for key, label in named if key in found]
   out: list[Any] = [b.Table("Duplicates, in figures", ("what", "how many"), rows)]

@@ -50,7 +50,7 @@ def report(text="plain"):
     "lengths": {"words": histogram, "tokens": histogram},
     "balance": {"source": group(), "category": group(), "template": group(), "length": group()},
     "languages": {"en": one() * 100, "de": one(), text: one()},
-    "diversity": {"distinct_1": 0.4321, "rows": one(), "openings": {text: one()}, "pairs": [[text, one()]]},
+    "diversity": {"distinct_1": 0.4321, "rows": one(), "openings": {text: 0.25, "b": 0.125}, "other": {text: one()}},
     "warnings": [text], "samples": [{"split": text, "place": text, "text": text}] * 4,
     "settings": {"a": {"b": one(), text: text}, "c": True}, "seconds": {text: 12.3}, "tokenizer": text,
   }  # fmt: skip
@@ -85,6 +85,7 @@ def test_every_number_of_the_report_is_shown(written):
     assert size(source.pop("bytes")) in html
   for groups in made["balance"].values():
     assert all(percent(group.pop("share")) in html for group in groups.values())
+  assert [percent(n) in html for n in made["diversity"].pop("openings").values()] == [True, True]
   assert seconds(made.pop("seconds")["plain"]) in html
   assert str(made.pop("settings")["a"]["b"]) in html  # as one writes it in a config
   for n in numbers(made):
@@ -163,7 +164,7 @@ def test_the_header_is_a_hub_s(written):
     "pretty_name": "plain, b", "license": ["cc-by-sa-4.0", "unknown"], "language": ["en", "plain"][:1],
     "size_categories": ["1M<n<10M"], "task_categories": ["text-generation"],
     "configs": [{"config_name": "default", "data_files": [
-      {"split": "train", "path": "train-*.parquet"}, {"split": "validation", "path": "validation-*.parquet"}]}],
+      {"split": "train", "path": "data/train-*.parquet"}, {"split": "validation", "path": "data/validation-*.parquet"}]}],
   }  # fmt: skip
 
 
@@ -175,9 +176,10 @@ def test_datasets_reads_the_folder_by_the_header(tmp_path, monkeypatch):
   (tmp_path / "card.md").rename(tmp_path / "README.md")
   for name in ("report", "manifest"):
     (tmp_path / f"{name}.json").write_text(json.dumps({"not": "a row"}))
+  (tmp_path / "data").mkdir()
   for split, rows in (("train", ["a", "b"]), ("validation", ["c"])):
     data = datasets.Dataset.from_dict({"text": rows})
-    data.to_parquet(tmp_path / f"{split}-00000-of-00001.parquet")
+    data.to_parquet(tmp_path / "data" / f"{split}-00000-of-00001.parquet")
   loaded = datasets.load_dataset(str(tmp_path), cache_dir=str(tmp_path / "cache"))
   assert {k: v["text"][:] for k, v in loaded.items()} == {"train": ["a", "b"], "validation": ["c"]}
 
