@@ -1,0 +1,90 @@
+"""Phone numbers, by the numbering plans of the `phonenumbers` library (a port of Google's
+libphonenumber).
+
+The library's own matcher takes a number without separators for a phone number wherever its length
+is right, and knows one region at a time. Here candidates are found by form first; then the plans of the
+regions decide: an international form ("+49 ...") by itself, a national one when its groups are its
+country's or the word "phone" and the like stands before it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from ftjax.data.clean.pii.near import OTHER_NUMBER, before
+from ftjax.data.clean.span import Span
+
+REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "BR", "IN", "AU")
+# Digits with single separators, or one bracket and a space, between them.
+_CANDIDATE = re.compile(
+  r"(?<![\w.,/=&:$€£¥-])(?<!\d[ ])(?:\+|00(?=[1-9])|\+?\(\d)?\d?(?:(?:[ .\-/\u00a0\u2010-\u2013]|\)[ .-]?|[ .-]?\(|[ ]-[ ])?\d){6,16}(?![\w/=&$€£%-]|[.,:]\d|\s?(?:USD|EUR|GBP|€|%))"
+)
+_NAMES = re.compile(
+  r"(?:\b(?:tel(?:e(?:phone|fon|fono|fone))?|phone|ph|call|cell|mobile?|mob|fax|whatsapp|signal|sms|text|ring|dial|hotline|contact|"
+  r"t[ée]l(?:[ée]phone)?|portable|appelez|handy|mobil(?:e|funk)?|rufnummer|anruf|fon|m[óo]vil|celular|tel[ée]fono|llame|cellulare|"
+  r"telefoon|telefone|numer|landline|helpline|toll[- ]free)\b|[☎📞📱✆]|电话|手机|電話|전화)"
+  r"(?:\s+(?:me|us|him|her|them|number|no|nr|is|at|on|to|or|my|the|now|today|anytime|please|nummer|num[ée]ro|n[úu]mero|au|auf|an|unter|al|office|free)\b)*[\s.:#)(=/-]{0,5}\Z",
+  re.I,
+)  # fmt: skip
+_DATE = re.compile(
+  r"(?:(?:19|20)\d\d([-./ ])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])|(?:0?[1-9]|[12]\d|3[01])([-./ ])(?:0?[1-9]|1[0-2]|[12]\d|3[01])\2(?:19|20)?\d\d"
+  r"|(?:19|20)\d\d\s?[-–/]\s?(?:19|20)\d\d)(?![-./]?\d)"
+)
+_GROUPS = re.compile(r"\d+")
+
+
+def phones(text: str, start: int, end: int, regions: Sequence[str] = REGIONS) -> Iterator[Span]:
+  """Phone numbers in text[start:end]; national forms of the regions (ISO 3166 codes)."""
+  for m in _CANDIDATE.finditer(text, start, end):
+    name = before(text, m.start())
+    if _DATE.match(m[0]) or OTHER_NUMBER.search(name):
+      continue
+    number = _number(m[0], bool(_NAMES.search(name)), regions)
+    if number:
+      first = m.start() - (text[m.start() - 1 : m.start()] == "(" and ")" in m[0])
+      yield Span(first, m.end(), "phone", number, rank=2)
+
+
+def _number(written: str, named: bool, regions: Sequence[str]) -> str:
+  """The number in E.164, or "" where no plan has it."""
+  import phonenumbers as plans
+
+  bare = written.lstrip("(")
+  if bare.startswith(("+", "00")):
+    number = _parse("+" + bare.lstrip("+").removeprefix("00"), None)
+    if number and plans.is_valid_number(number):
+      return plans.format_number(number, plans.PhoneNumberFormat.E164)
+    if bare.startswith("+"):
+      return ""
+  groups = _GROUPS.findall(written)
+  for region in regions:
+    number = _parse(written, region)
+    if not number or not plans.is_valid_number(number):
+      continue
+    if named or _grouped(number, groups, written):
+      return plans.format_number(number, plans.PhoneNumberFormat.E164)
+  return ""
+
+
+def _parse(written: str, region: str | None):
+  import phonenumbers as plans
+
+  try:
+    return plans.parse(written, region)
+  except plans.NumberParseException:
+    return None
+
+
+def _grouped(number, groups: list[str], written: str) -> bool:
+  """Whether it is written in its country's groups: three or more of them, or two with an area code
+  in brackets or a leading zero."""
+  import phonenumbers as plans
+
+  if len(groups) < 2 or (len(groups) == 2 and "(" not in written and not written.startswith("0")):
+    return False
+  national = plans.format_number(number, plans.PhoneNumberFormat.NATIONAL)
+  usual = _GROUPS.findall(national)
+  if groups in (usual, [usual[0].lstrip("0"), *usual[1:]], [str(number.country_code), *usual]):
+    return True
+  return written.startswith(("0", "(0")) and groups[0] == usual[0]
