@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 ERROR, WARNING, INFO = "error", "warning", "info"
+PRIVATE_ROWS = (
+  5000  # Rows that are searched for personal data, which takes longer than all the rest.
+)
 _KEPT = 1000  # Problems of one kind that are kept with their places; the rest is only counted.
 _SHOWN = 5  # of a kind are printed with their words, and places of each
 
@@ -88,8 +91,11 @@ class Findings:
       out += ["", f"{level}  {code} ({n:,}){_mends(shown)}", *_grouped(shown, n)]
     if self.private:
       told = ", ".join(f"{kind} {n:,}" for kind, n in self.private.most_common())
-      out += ["", f"info   personal data and secrets, as far as patterns find them: {told}"]
-      out.append("  Mask or drop them: scripts/prepare_data.py does (config.pii, config.secrets).")
+      where = f", in the first {PRIVATE_ROWS:,} rows" if self.rows > PRIVATE_ROWS else ""
+      out += ["", f"info  personal data and secrets{where}, as far as patterns find them: {told}"]
+      out.append(
+        "  To mask or drop them, prepare the file: config.sources, config.pii, config.secrets."
+      )
     return out + self._fixing()
 
   def _fixing(self) -> list[str]:

@@ -346,3 +346,10 @@ def test_tolerant_reading_agrees_with_json():
       json.dumps(value, ensure_ascii=False),
     ):
       assert tolerant.parse(text) == ([value], [])
+
+
+def test_personal_data_is_counted_and_never_shown(tmp_path):
+  private = "Write to jane.roe@example.org or 192.0.2.77, key AKIAIOSFODNN7EXAMPLQ."
+  found, _ = mend(tmp_path, turns(ASK, ("assistant", private)) + "\n" + good(1))
+  text = "\n".join(found.lines())
+  assert found.private["email"] == 1 and "email 1" in text and "jane" not in text and not list(found)
