@@ -50,11 +50,12 @@ def lines(f: IO[bytes], limit: int) -> Iterator[Line]:
 def _chunks(f: IO[bytes], problems: list[Problem]) -> Iterator[bytes | None]:
   """A file piece by piece: as UTF-8 where it is UTF-16, without a byte order mark, both of which are
   noted. None = it cannot be read on."""
+  read = getattr(f, "read1", f.read)  # which gives what there is before damage, not all or nothing
   decoder = None
   first = True
   while True:
     try:
-      chunk = f.read(_CHUNK)
+      chunk = read(_CHUNK)
     except (OSError, EOFError, zlib.error):
       yield None
       return
