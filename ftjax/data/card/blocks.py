@@ -8,10 +8,18 @@ from typing import Any, NamedTuple
 
 
 class Share(NamedTuple):
-  """A cell that is drawn as a bar, 0 to 1, with its percentage. tone: "kept" or "lost"."""
+  """A cell that is drawn as a bar, 0 to 1, with its percentage. tone: "kept", "lost", or "plain" for
+  a bar without it. lost: a further part of the bar, after the first, that is gone."""
 
   of: float
   tone: str = "kept"
+  lost: float = 0.0
+
+
+class Measure(NamedTuple):
+  """A cell with a number and its unit, set right as numbers are."""
+
+  text: str
 
 
 class Code(NamedTuple):

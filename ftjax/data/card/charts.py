@@ -4,22 +4,24 @@ read stands beside them as HTML, at the size of the rest of the page."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
-from ftjax.data.card.blocks import Histogram
+from ftjax.data.card.blocks import Histogram, Share
+from ftjax.data.card.escaping import escape
 from ftjax.data.card.numbers import count, number
 
 _HEIGHT = 120
 _MARKED = ("p5", "p50", "p95")
 
 
-def bar(share: float, tone: str) -> str:
+def bar(share: Share) -> str:
   """A bar of a table's row. It is hidden from screen readers: its number stands next to it."""
-  width = max(0.0, min(1.0, share)) * 100
-  return (
-    '<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
-    f'<rect class="ground" width="100" height="10"/><rect class="{tone}" width="{width:.2f}" height="10"/></svg>'
+  parts = [("ground", 0.0, 1.0), (share.tone, 0.0, share.of), ("lost", share.of, share.lost)]
+  drawn = "".join(
+    f'<rect class="{tone}" x="{100 * at:.2f}" width="{100 * wide:.2f}" height="10"/>'
+    for tone, at, wide in parts
+    if wide > 0
   )
+  return f'<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{drawn}</svg>'
 
 
 def histogram(h: Histogram) -> str:

@@ -24,10 +24,15 @@ def title(report: Report) -> str:
 def subtitle(report: Report) -> str:
   """What kind of rows, which version, when, and what it was made from."""
   unit = _UNITS.get(report.get("kind", ""), report.get("kind", ""))
-  parts = [unit, f"version {report.get('version', '')}", f"prepared {report.get('created', '')}"]
+  parts = [unit, f"version {report.get('version', '')}", _when(report.get("created", ""))]
   if report.get("parent"):
     parts.append(f"an update of {report['parent']}")
   return " · ".join(p for p in parts if p)
+
+
+def _when(created: str) -> str:
+  """An ISO 8601 time to the minute."""
+  return f"prepared {created[:16].replace('T', ' ')}" if created else ""
 
 
 def warnings(report: Report) -> list[str]:
@@ -81,8 +86,8 @@ def _summary(report: Report) -> b.Section:
     b.Tile("rows kept", number(rows), kept),
     b.Tile("tokens", number(tokens), f"as {report.get('tokenizer', '')} counts"),
     b.Tile("duplicates removed", number(removed), f"{number(found.get('near', 0))} of them near"),
-    b.Tile("personal data", number(private), count(secret, "secret") + " besides"),
-    b.Tile("unreadable", number(bad), "rows of bad input"),
+    b.Tile("personal data found", number(private), f"and {count(secret, 'secret')}"),
+    b.Tile("bad input", number(bad), "rows that could not be read"),
   ]
   blocks: list[Any] = [b.Tiles(tiles)]
   if alerts := warnings(report):
@@ -94,16 +99,16 @@ def _sources(report: Report) -> b.Section:
   rows = [
     [
       s.get("name", ""),
-      b.Code(str(s.get("path", ""))),
       s.get("licence") or "not stated",
       s.get("read", 0),
       s.get("bad", 0),
       s.get("kept", 0),
-      size(s.get("bytes", 0)),
+      b.Measure(size(s.get("bytes", 0))),
+      b.Code(str(s.get("path", ""))),
     ]
     for s in report.get("sources", [])
   ]
-  header = ("source", "path", "licence", "read", "bad", "kept", "size")
+  header = ("source", "licence", "read", "bad", "kept", "size", "path")
   table = b.Table("Sources, their licences and how many rows each gave", header, rows)
   return b.Section("sources", "Sources and licences", [table] if rows else [])
 
@@ -119,7 +124,7 @@ def _splits(report: Report) -> b.Section:
     ]
     for name, s in splits.items()
   ]
-  header = ("split", "rows", "share", "words", "tokens", "trained tokens")
+  header = ("split", "rows", "share", "words", "tokens", "trained on")
   caption = f"Splits; tokens as {report.get('tokenizer', 'the tokenizer')} counts them"
   return b.Section("splits", "Splits", [b.Table(caption, header, rows)] if rows else [])
 

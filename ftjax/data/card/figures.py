@@ -10,16 +10,27 @@ from ftjax.data.card.numbers import number, seconds
 
 Report = dict[str, Any]
 _SHOWN = 8  # Lines of a list of shares that are shown at once; the rest is folded away.
+_UNJUDGED = {"short": "too short to judge", "unknown": "not recognised", "": "not recognised"}
 _PARTS = {"source": "Sources", "category": "Categories", "template": "Prompts of one form",
           "length": "Lengths"}  # fmt: skip
+
+_FIGURES = {
+  "rows": "rows looked at, a random sample",
+  "distinct_1": "different words, of all words",
+  "distinct_2": "different pairs of words, of all pairs",
+  "distinct_3": "different runs of three words, of all",
+  "self_repetition": "rows with a run of four words that another row has too",
+  "openings": "Openings that come more than once",
+}
 
 
 def languages(report: Report) -> b.Section:
   counts = report.get("languages", {})
   total = sum(counts.values())
   rows = [
-    [code or "not judged", n, b.Share(n / total)]
+    [_UNJUDGED.get(code, code), n, b.Share(n / total)]
     for code, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    if total
   ]
   header = ("language", "rows", "share")
   return b.Section("languages", "Languages", _folded("Rows by language", header, rows))
@@ -32,10 +43,10 @@ def balance(report: Report) -> b.Section:
     if not isinstance(groups, Mapping) or not groups:
       continue
     name = _PARTS.get(part, part.capitalize())
-    rows = [_group(key, group, limit) for key, group in groups.items()]
-    rows.sort(key=lambda row: -row[1])
-    if part == "length":
-      rows = [_group(key, group, None) for key, group in groups.items()]  # in their own order
+    bound = limit if part == "template" or part != "length" and len(groups) > 1 else None
+    rows = [_group(key, group, bound) for key, group in groups.items()]
+    if part != "length":  # which come in their own order
+      rows.sort(key=lambda row: -row[1])
     header = (part, "rows", "words", "share of rows")
     out += [b.Heading(name), *_folded(f"Rows by {part}", header, rows)]
   return b.Section("balance", "Balance", out)
@@ -48,17 +59,21 @@ def _group(key: str, group: Mapping[str, Any], limit: float | None) -> list[Any]
 
 
 def diversity(report: Report) -> b.Section:
-  """Numbers in one table, and each list of counts in its own."""
+  """Numbers in one table, and each list of counts or shares in its own."""
   found = report.get("diversity", {})
-  single = [[_plain(k), v] for k, v in found.items() if isinstance(v, (int, float, str))]
+  single = [
+    [_FIGURES.get(k, _plain(k)), v] for k, v in found.items() if isinstance(v, (int, float))
+  ]
   out: list[Any] = []
   if single:
     out.append(b.Table("Figures of diversity", ("figure", "value"), single))
   for key, value in found.items():
-    pairs = list(value.items()) if isinstance(value, Mapping) else value
-    if isinstance(pairs, list) and pairs and all(len(p) == 2 for p in pairs):
-      rows = [[str(name), n] for name, n in pairs]
-      out += [b.Heading(_plain(key)), *_folded(_plain(key), ("what", "value"), rows)]
+    if isinstance(value, Mapping) and value:
+      shares = all(isinstance(n, float) and n <= 1 for n in value.values())
+      rows = [[name, b.Share(n) if shares else n] for name, n in value.items()]
+      name = _FIGURES.get(key, _plain(key))
+      header = ("text", "share of rows" if shares else "times")
+      out += [b.Heading(name), *_folded(name, header, rows)]
   return b.Section("diversity", "Diversity", out)
 
 
@@ -69,7 +84,7 @@ def settings(report: Report) -> b.Section:
   if rows:
     table = b.Table("Keys of the config and their values", ("key", "value"), rows)
     out.append(b.More(f"All {number(len(rows))} settings", [table]))
-  times = [[stage, seconds(value)] for stage, value in report.get("seconds", {}).items()]
+  times = [[stage, b.Measure(seconds(value))] for stage, value in report.get("seconds", {}).items()]
   if times:
     table = b.Table("How long each stage took", ("stage", "time"), times)
     out.append(b.More("How long each stage took", [table]))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ftjax.data.card.escaping import shown
 from ftjax.data.card.licences import of_all
 
 _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "1B<n<10B",
@@ -16,7 +17,7 @@ _LANGUAGE_SHARE = 0.01  # of the rows: below it a language is more likely a mist
 def header(report: dict[str, Any], title: str) -> str:
   """The header, its rules included. Strings are quoted as JSON, which YAML reads."""
   rows = sum(split["rows"] for split in report.get("splits", {}).values())
-  lines = ["---", f"pretty_name: {json.dumps(title, ensure_ascii=False)}", "license:"]
+  lines = ["---", f"pretty_name: {json.dumps(shown(title), ensure_ascii=False)}", "license:"]
   lines += [f"- {name}" for name in of_all(s.get("licence", "") for s in report.get("sources", []))]
   languages = _languages(report.get("languages", {}))
   lines += ["language:", *(f"- {json.dumps(code)}" for code in languages)] if languages else []

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 from ftjax.data.card import blocks as b
 from ftjax.data.card.charts import bar, histogram
+from ftjax.data.card.escaping import escape
 from ftjax.data.card.numbers import number, percent
 from ftjax.data.card.style import CSS
 from ftjax.data.card.words import Runs, difference
@@ -87,8 +87,9 @@ def _table(block: b.Table) -> str:
     rest = "".join(f"<td{kind}>{_cell(v)}</td>" for v, kind in zip(row[1:], kinds[1:], strict=True))
     rows.append(f"<tr>{first}{rest}</tr>")
   caption = escape(block.caption)
+  shape = "wide" if len(kinds) > 5 else "narrow" if kinds[1:] == [' class="n"'] else "plain"
   return (
-    f'<div class="scroll" tabindex="0" role="region" aria-label="{caption}"><table><caption>{caption}</caption>'
+    f'<div class="scroll" tabindex="0" role="region" aria-label="{caption}"><table class="{shape}"><caption>{caption}</caption>'
     f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
   )
 
@@ -97,13 +98,17 @@ def _kind(cells: list[Any]) -> str:
   """The class of a column: numbers stand right, shares are drawn."""
   if any(isinstance(c, b.Share) for c in cells):
     return ' class="s"'
-  return ' class="n"' if all(isinstance(c, (int, float)) or c == "" for c in cells) else ""
+  return (
+    ' class="n"' if all(isinstance(c, (int, float, b.Measure)) or c == "" for c in cells) else ""
+  )
 
 
 def _cell(value: Any) -> str:
   if isinstance(value, b.Share):
     text = "" if value.tone == "plain" else f"<b>{escape(percent(value.of))}</b>"
-    return f"<span>{bar(value.of, value.tone)}{text}</span>"
+    return f"<span>{bar(value)}{text}</span>"
+  if isinstance(value, b.Measure):
+    return escape(value.text)
   if isinstance(value, b.Code):
     return f"<code>{escape(value.text)}</code>"
   return escape(number(value))

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ftjax.data.card import blocks as b
+from ftjax.data.card.escaping import shown
 from ftjax.data.card.numbers import number, percent
 from ftjax.data.card.words import Runs, difference
 
 _WIDTH = 20  # Characters of a full bar.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~$&-])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u2028\u2029]")
+_NUMBERED = re.compile(r"^(\d+)([.)])")  # a list would begin there
 
 
 def page(title: str, subtitle: str, sections: Sequence[b.Section]) -> str:
@@ -25,13 +26,17 @@ def page(title: str, subtitle: str, sections: Sequence[b.Section]) -> str:
 
 def plain(text: Any) -> str:
   """Text on one line in which nothing is markup."""
-  one_line = " ".join(_CONTROL.sub(" ", str(text)).split())
-  return _SPECIAL.sub(r"\\\1", one_line).replace("://", ":\u2060//").replace("www.", "www\u2060.")
+  one_line = " ".join(shown(str(text)).split())
+  escaped = _SPECIAL.sub(r"\\\1", one_line)
+  escaped = _NUMBERED.sub(r"\1\\\2", escaped)
+  return escaped.replace("://", "\\://").replace(
+    "www.", "www\\."
+  )  # else GitHub makes links of them
 
 
 def code(text: str) -> str:
   """Text as code, in a table too."""
-  text = " ".join(_CONTROL.sub(" ", text).split()).replace("|", "\u2223")
+  text = " ".join(shown(text).split()).replace("|", "\u2223")
   fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
   pad = " " if text.startswith("`") or text.endswith("`") else ""
   return f"{fence}{pad}{text}{pad}{fence}" if text else ""
@@ -55,7 +60,9 @@ def _table(block: b.Table) -> str:
   rule = []
   for i in range(len(block.header)):
     cells = [row[i] for row in block.rows]
-    rule.append("---:" if all(isinstance(c, (int, float)) or c == "" for c in cells) else "---")
+    rule.append(
+      "---:" if all(isinstance(c, (int, float, b.Measure)) or c == "" for c in cells) else "---"
+    )
   rows = [[_cell(v) for v in row] for row in block.rows]
   lines = [[plain(name) for name in block.header], rule, *rows]
   return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -65,6 +72,8 @@ def _cell(value: Any) -> str:
   if isinstance(value, b.Share):
     full = "█" * max(round(value.of * _WIDTH), 1 if value.of > 0 else 0)
     return f"{full} {plain(percent(value.of))}".strip() if value.tone != "plain" else full
+  if isinstance(value, b.Measure):
+    return plain(value.text)
   return code(value.text) if isinstance(value, b.Code) else plain(number(value))
 
 
@@ -112,7 +121,7 @@ _KINDS = {
   b.Table: _table,
   b.Histogram: _histogram,
   b.Excerpts: _excerpts,
-  b.Listing: lambda block: f"```\n{block.text}\n```",
+  b.Listing: lambda block: f"```\n{shown(block.text).replace('`', '')}\n```",
   b.More: _more,
   b.Heading: lambda block: f"### {plain(block.text)}",
 }

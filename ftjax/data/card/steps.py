@@ -13,14 +13,15 @@ Report = dict[str, Any]
 def funnel(report: Report) -> list[Any]:
   """How many rows are left after each step, from what was read to what was written."""
   read = sum(s.get("read", 0) for s in report.get("sources", []))
-  left, rows = read, [["read", read, b.Share(1.0), 0]]
+  left, rows = read, [["read", read, b.Share(1.0), ""]]
   if not read:
     return []
 
   def add(name: str, out: int) -> None:
     nonlocal left
     if out != left:
-      rows.append([name, out, b.Share(out / read, "kept" if out >= left else "lost"), out - left])
+      lost = max(0, left - out) / read
+      rows.append([name, out, b.Share(out / read, "kept", lost), _signed(out - left)])
     left = out
 
   for step in report.get("steps", []):
@@ -31,11 +32,14 @@ def funnel(report: Report) -> list[Any]:
   add("near duplicates", left - found.get("near", 0))
   written = sum(split["rows"] for split in report.get("splits", {}).values())
   add("caps and others", written)
-  rows.append(["written", written, b.Share(written / read), 0])
-  rows = [[*row[:3], row[3] or ""] for row in rows]
+  rows.append(["written", written, b.Share(written / read), ""])
   return [
     b.Table("Rows left after each step", ("after", "rows left", "of those read", "change"), rows)
   ]
+
+
+def _signed(change: int) -> b.Measure:
+  return b.Measure(f"+{number(change)}" if change > 0 else f"\u2212{number(-change)}")
 
 
 _DUPLICATES = ("dedup", "duplicates", "exact", "near")
@@ -62,6 +66,8 @@ def _step(step: dict[str, Any]) -> list[Any]:
     told.append(f"{number(lost)} dropped ({percent(lost / max(1, step['in']))})")
   if step.get("changed"):
     told.append(f"{number(step['changed'])} changed")
+  if not step["out"] and lost == step["in"]:  # What is taken out after the steps: not a share.
+    told = [f"{count(lost, 'row')} left out"]
   out: list[Any] = [b.Heading(step["name"]), b.Text("; ".join(told) + ".")]
   largest = lambda found: sorted(found.items(), key=lambda item: (-item[1], item[0]))
   if step.get("dropped"):
@@ -93,8 +99,8 @@ def duplicates(report: Report) -> b.Section:
     ("exact", "exact duplicates removed"),
     ("near", "near duplicates removed"),
     ("clusters", "clusters of rows that repeat each other"),
-    ("against_validation", "training rows removed because a validation row is like them"),
-    ("straddling", "clusters that lie in more than one split"),
+    ("against_validation", "rows left out because a validation row is like them"),
+    ("straddling", "rows left out because they tie training rows to held-out ones"),
   )
   rows = [[label, found[key]] for key, label in named if key in found]
   out: list[Any] = [b.Table("Duplicates, in figures", ("what", "how many"), rows)]

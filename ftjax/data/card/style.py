@@ -29,8 +29,8 @@ p { margin: 0 0 .75rem; max-width: 44rem; }
 a { color: var(--kept); }
 a:focus-visible, summary:focus-visible, .scroll:focus-visible { outline: 2px solid var(--kept); outline-offset: 2px; }
 .subtitle, .quiet { color: var(--quiet); font-size: .9rem; overflow-wrap: anywhere; }
-nav { margin: 1.25rem 0 0; font-size: .9rem; line-height: 2; }
-nav a { margin-right: 1rem; text-decoration: none; white-space: nowrap; }
+nav { margin: 1.1rem 0 0; font-size: .88rem; display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; }
+nav a { text-decoration: none; }
 nav a:hover { text-decoration: underline; }
 code, pre, .place { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; }
 code { font-size: .85em; overflow-wrap: anywhere; }
@@ -47,13 +47,17 @@ code { font-size: .85em; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; margin: 0 0 1rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+th, td { max-width: 26rem; }
+td code, th code { overflow-wrap: break-word; }
+table.narrow { width: auto; min-width: min(24rem, 100%); }
 th, td { text-align: left; padding: .4rem .9rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; font-weight: 400; overflow-wrap: break-word; }
 thead th { color: var(--quiet); font-size: .8rem; white-space: nowrap; vertical-align: bottom; }
 tbody tr:last-child > * { border-bottom: 0; }
 th.n, td.n { text-align: right; white-space: nowrap; }
 td:last-child, th:last-child { padding-right: 0; }
 td.s { width: 38%; min-width: 7.5rem; }
-td.s > span { display: flex; align-items: center; gap: .6rem; }
+td.s > span { display: flex; align-items: center; gap: .6rem; min-height: 1.55em; }
+td.s, th.s { padding-left: .6rem; }
 td.s b { font-weight: 400; min-width: 3.4rem; text-align: right; }
 .bar { flex: 1; min-width: 2.5rem; height: .7rem; border-radius: 2px; display: block; }
 rect.ground { fill: var(--ground); } rect.kept { fill: var(--kept); } rect.lost { fill: var(--lost); } rect.plain { fill: var(--plain); }
@@ -85,6 +89,9 @@ footer { margin-top: 4rem; color: var(--quiet); font-size: .82rem; }
   .sides { grid-template-columns: 1fr; gap: .7rem; }
   .histogram { height: 120px; }
   th, td { padding-right: .7rem; }
+  thead th { white-space: normal; }
+  td.s { width: 26%; min-width: 5.2rem; padding-left: 0; } td.s > span { gap: .35rem; } td.s b { min-width: 2.9rem; } .bar { min-width: 1.6rem; }
+  .wide .bar { display: none; } .wide td.s { min-width: 0; width: auto; }
 }
 @media print { details > * { display: block; } nav { display: none; } body { background: none; } }
 """

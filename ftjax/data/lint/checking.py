@@ -14,7 +14,7 @@ from ftjax.config import InputError
 from ftjax.data.lines import line as json_line
 from ftjax.data.lint import private, rows
 from ftjax.data.lint.notes import Notes
-from ftjax.data.lint.problem import Findings
+from ftjax.data.lint.problem import PRIVATE_ROWS, Findings
 from ftjax.data.lint.reading import Found, found
 from ftjax.data.lint.shape import shape
 from ftjax.data.record import Record
@@ -98,7 +98,8 @@ class _Checker:
   def _compare(self, value: dict[str, Any], notes: Notes) -> bool:
     """Looks at what a row says, and at the rows before it; whether it repeats one of them."""
     prompt, answer = rows.view(value)
-    self.private(f"{prompt}\n\n{answer}", self.findings.private)
+    if self.findings.rows <= PRIVATE_ROWS:
+      self.private(f"{prompt}\n\n{answer}", self.findings.private)
     words = len(prompt.split()) + len(answer.split())
     if words > self.max_words:
       notes.warning(

@@ -18,6 +18,12 @@ class Notes:
   problems: list[Problem] = field(default_factory=list)
   mended: bool = False
   lost: str = ""
+  _inside: tuple[str, str, int] = ("", "", 0)
+
+  def inside(self, name: str = "", key: str = "", i: int = 0) -> None:
+    """From here on it is about message i (from 1) of the list `name`; `key` is what its messages all
+    have. Without arguments, about the whole row."""
+    self._inside = (name, key, i)
 
   def error(self, code: str, message: str, fix: str, near: str = "", mends: bool = False) -> None:
     """near: the text or key that is wrong, by which the column is found."""
@@ -33,8 +39,22 @@ class Notes:
 
   def _add(self, code, level, message, fix, near, mends) -> None:
     self.mended = self.mended or mends
-    at = self.text.find(json.dumps(near, ensure_ascii=False)) if near else -1
-    self.problems.append(Problem(code, level, self.line, at + 1, message, fix, mends))
+    at = self._find(near) if near else -1
+    before = self.text[: max(0, at)]
+    line = self.line + before.count("\n")
+    column = at - before.rfind("\n") if at >= 0 else 0
+    self.problems.append(Problem(code, level, line, column, message, fix, mends))
+
+  def _find(self, near: str) -> int:
+    """Where `near` stands as a string of JSON; -1 where it does not."""
+    name, key, i = self._inside
+    at = max(0, self.text.find(f'"{name}"')) if name else 0
+    for _ in range(i):
+      at = self.text.find(f'"{key}"', at + 1)
+      if at < 0:
+        return -1
+    start = max(0, self.text.rfind("{", 0, at)) if i else at
+    return self.text.find(json.dumps(near, ensure_ascii=False), start)
 
 
 def shown(value: object) -> str:

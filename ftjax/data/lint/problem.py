@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 ERROR, WARNING, INFO = "error", "warning", "info"
+PRIVATE_ROWS = (
+  5000  # Rows that are searched for personal data, which takes longer than all the rest.
+)
 _KEPT = 1000  # Problems of one kind that are kept with their places; the rest is only counted.
-_SHOWN = 5  # of a kind are printed one by one
+_SHOWN = 5  # of a kind are printed with their words, and places of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +28,13 @@ class Problem:
   fix: str
   mends: bool = False
 
+  @property
+  def place(self) -> str:
+    """ "12:5", or "12" for the whole line."""
+    return f"{self.line}:{self.column}" if self.column else f"{self.line}"
+
   def __str__(self) -> str:
-    place = f"{self.line}:{self.column}" if self.column else f"{self.line}"
-    return f"{place}  {self.message} {self.fix}"
+    return f"{self.place}  {self.message} {self.fix}"
 
 
 @dataclass
@@ -65,8 +72,9 @@ class Findings:
 
   @property
   def status(self) -> int:
-    """The exit status for the shell: 2 where errors remain (in the mended file none do), else 0."""
-    return 2 if self.of(ERROR) and not self.fixed else 0
+    """The exit status for the shell: 2 where errors remain (in the mended file none do) or no row
+    was left to write, else 0."""
+    return 2 if self.of(ERROR) and not self.written else 0
 
   def lines(self) -> list[str]:
     """All of it for people, kinds of problems together, errors first."""
@@ -80,17 +88,14 @@ class Findings:
       self.counts.items(), key=lambda item: (order[item[0][0]], -item[1], item[0])
     ):
       shown = [p for p in self._kept[code] if p.level == level]
-      out += ["", f"{level}  {code} ({n:,}){_mends(shown)}"]
-      out += [f"  {p}" for p in shown[:_SHOWN]]
-      if n > _SHOWN:
-        more = ", ".join(str(p.line) for p in shown[_SHOWN : _SHOWN + 20])
-        out.append(
-          f"  and {n - _SHOWN:,} more, in lines {more}{', ...' if n > _SHOWN + 20 else ''}"
-        )
+      out += ["", f"{level}  {code} ({n:,}){_mends(shown)}", *_grouped(shown, n)]
     if self.private:
       told = ", ".join(f"{kind} {n:,}" for kind, n in self.private.most_common())
-      out += ["", f"info   personal data and secrets, as far as patterns find them: {told}"]
-      out.append("  Mask or drop them: scripts/prepare_data.py does (config.pii, config.secrets).")
+      where = f", in the first {PRIVATE_ROWS:,} rows" if self.rows > PRIVATE_ROWS else ""
+      out += ["", f"info  personal data and secrets{where}, as far as patterns find them: {told}"]
+      out.append(
+        "  To mask or drop them, prepare the file: config.sources, config.pii, config.secrets."
+      )
     return out + self._fixing()
 
   def _fixing(self) -> list[str]:
@@ -111,6 +116,20 @@ class Findings:
         more = ", ..." if len(lines) > 20 else ""
         out.append(f"  {code}: lines {', '.join(map(str, lines[:20]))}{more}")
     return out
+
+
+def _grouped(problems: list[Problem], total: int) -> list[str]:
+  """Problems of one kind, those with the same words together. total: with those not kept."""
+  groups: dict[str, list[str]] = defaultdict(list)
+  for p in problems:
+    groups[f"{p.message} {p.fix}"].append(p.place)
+  out = []
+  for words, places in list(groups.items())[:_SHOWN]:
+    total -= len(places[:_SHOWN])
+    out += [f"  {', '.join(places[:_SHOWN])}  {words}"]
+  if total > 0:
+    out.append(f"  and {total:,} more")
+  return out
 
 
 def _mends(problems: list[Problem]) -> str:

@@ -41,14 +41,14 @@ def check(row: Any, expected: str, notes: Notes) -> Any:
   row = _keys(row, notes)
   kind = shape(row)
   if not kind:
-    known = "; ".join(", ".join(needs) for needs in NEEDS.values())
+    known = "; ".join(" and ".join(needs) for needs in NEEDS.values())
     slip = next(
       (f" ({key!r}: did you mean {near(key, KEYS)!r}?)" for key in row if near(key, KEYS)), ""
     )
     notes.error(
       "unknown-format",
       f"The keys {', '.join(map(repr, row)) or '(none)'} fit no format{slip}.",
-      f"Rows have one of: {known}; or name your columns: --config.sources.",
+      f"Known: {known}. Rename them, or name your columns where you use the file: fields='prompt=...,completion=...'.",
     )
     return row
   row = _texts(row, notes)
@@ -175,11 +175,11 @@ def _answer(row: dict[str, Any], key: str, notes: Notes, lead: str = "") -> dict
 def _pair(row: dict[str, Any], notes: Notes) -> dict[str, Any]:
   """prompt and completion: texts, or lists of messages."""
   if isinstance(row["prompt"], list):
-    row = row | {"prompt": turns.check(row["prompt"], "prompt", notes, ends_in_answer=False)}
+    row = row | {"prompt": turns.check(row["prompt"], "prompt", notes, part="prompt")}
   else:
     row = _string(row, "prompt", notes)
   if isinstance(row["completion"], list):
-    return row | {"completion": turns.check(row["completion"], "completion", notes)}
+    return row | {"completion": turns.check(row["completion"], "completion", notes, part="answer")}
   # A space between prompt and completion is how base models are fine-tuned on such pairs.
   return _answer(row, "completion", notes, lead=" ")
 
@@ -200,7 +200,7 @@ def _preference(row: dict[str, Any], notes: Notes) -> dict[str, Any]:
   for key in (first, second):
     value = row[key]
     if isinstance(value, list):
-      row = row | {key: turns.check(value, key, notes)}
+      row = row | {key: turns.check(value, key, notes, part="answer")}
     elif not isinstance(value, dict):
       row = _string(row, key, notes)
   if row[first] == row[second]:

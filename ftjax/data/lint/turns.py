@@ -27,9 +27,9 @@ _USERS = ("user", "human")
 _CALLS = ("tool_calls", "function_call")
 
 
-def check(messages: Any, name: str, notes: Notes, ends_in_answer: bool = True) -> Any:
+def check(messages: Any, name: str, notes: Notes, part: str = "whole") -> Any:
   """The messages, mended where that can be. name: their key in the row; "conversations" has
-  sharegpt's keys. ends_in_answer: False for a prompt alone."""
+  sharegpt's keys. part: "whole", or "prompt" or "answer" where the list is that alone."""
   if not isinstance(messages, list) or not messages:
     notes.error(
       "no-messages",
@@ -41,13 +41,19 @@ def check(messages: Any, name: str, notes: Notes, ends_in_answer: bool = True) -
   role, content, roles = ("role", "content", ROLES)
   if any(isinstance(m, dict) and ("from" in m or "value" in m) for m in messages):
     role, content, roles = ("from", "value", _SHAREGPT)
-  out = [_message(m, i, role, content, roles, notes) for i, m in enumerate(messages, 1)]
+  out = []
+  for i, m in enumerate(messages, 1):
+    notes.inside(name, role, i)
+    out.append(_message(m, i, role, content, roles, notes))
+  notes.inside()
   if notes.lost:
     return messages
   out = _without_empty_system(out, role, content, notes)
   out = _system_first(out, role, content, notes)
   out = _alternating(out, role, content, notes)
-  return _ending(out, role, notes) if ends_in_answer else out
+  if part == "whole":
+    _beginning(out, role, notes)
+  return out if part == "prompt" else _ending(out, role, notes)
 
 
 def _message(m: Any, i: int, role: str, content: str, roles, notes: Notes) -> Any:
@@ -160,7 +166,7 @@ def _system_first(messages, role, content, notes: Notes):
 
 
 def _alternating(messages, role, content, notes: Notes):
-  """Turns of one speaker in a row become one; a conversation that the assistant begins is told."""
+  """Turns of one speaker in a row become one."""
   out: list[Any] = []
   for i, m in enumerate(messages, 1):
     before = out[-1] if out else {}
@@ -182,7 +188,11 @@ def _alternating(messages, role, content, notes: Notes):
         out[-1] = before | {content: f"{before[content]}\n\n{m[content]}"}
         continue
     out.append(m)
-  first = next((m[role] for m in out if m[role] not in ("system", "developer")), "")
+  return out
+
+
+def _beginning(messages, role, notes: Notes) -> None:
+  first = next((m[role] for m in messages if m[role] not in ("system", "developer")), "")
   if first in _ANSWERS:
     notes.warning(
       "assistant-first",
@@ -190,7 +200,6 @@ def _alternating(messages, role, content, notes: Notes):
       "Begin with the user's turn.",
       first,
     )
-  return out
 
 
 def _ending(messages, role, notes: Notes):
