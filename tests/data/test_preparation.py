@@ -96,6 +96,24 @@ def test_several_processes_give_the_same(version, source, tmp_path, monkeypatch)
   assert two.hash == version.hash
 
 
+@pytest.mark.slow
+def test_two_ray_workers_give_the_same(version, source, tmp_path, root):
+  """In a process of its own: Ray's workers import ftjax anew, and it warns in ways of its own."""
+  pytest.importorskip("ray", reason="needs Ray: pip install 'ftjax[ray]'")
+  flags = ["--config.run.engine=ray", "--config.run.workers=2", "--config.split.validation=0.2"]
+  status, _, err = run(
+    root, f"--config.sources={source}", f"--config.output={tmp_path}", "--config.run.memory=1MB", *flags
+  )
+  assert status == 0, err
+  assert versions.latest(tmp_path).hash == version.hash
+
+
+def test_without_ray_its_engine_says_what_to_install(source, tmp_path, monkeypatch):
+  monkeypatch.setitem(sys.modules, "ray", None)
+  with pytest.raises(InputError, match=r"pip install 'ftjax\[ray\]'"):
+    prepare(source, tmp_path, run__engine="ray")
+
+
 def test_a_run_that_broke_off_goes_on_from_its_chunks(version, source, tmp_path, monkeypatch):
   from ftjax.data.curate import chunk
 
