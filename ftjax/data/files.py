@@ -56,8 +56,6 @@ def is_web(path: str) -> bool:
 def expand(path: str) -> list[str]:
   """The files of a path, glob or folder, and the members of zip archives, sorted. Hidden files and
   folders are passed over. Raises InputError where there are none."""
-  if path.endswith(".zip") and not any(c in path for c in "*?["):
-    return members(storage.expand(path)[0])
   fs, root = fsspec.core.url_to_fs(os.path.expanduser(path))
   if not fs.isdir(root):
     files = storage.expand(path)

@@ -92,13 +92,27 @@ def examples(record: Record, plan: Plan, part: str) -> Iterator[Example]:
   }
   kind = plan.format if plan.format != "auto" else _kind(record, plan)
   if kind in ("text", "fields"):
-    for text, messages in _rendered(record, plan, kind, meta):
-      yield Example(text=text, messages=messages, **common)
+    rows = ((text, messages, ()) for text, messages in _rendered(record, plan, kind, meta))
   elif kind == "preference" or (kind == "openai" and openai.PAIR[0] in record.fields):
     messages, rejected = _pair(record, plan, kind)
-    yield Example(messages=tuple(messages), rejected=tuple(rejected), **common)
+    rows = [("", messages, rejected)]
   else:
-    yield Example(messages=tuple(_messages(record, plan, kind)), **common)
+    rows = [("", _messages(record, plan, kind), ())]
+  for text, messages, rejected in rows:
+    _check_unicode(record, common["title"], text, *(m["content"] for m in (*messages, *rejected)))
+    yield Example(text, tuple(messages), tuple(rejected), **common)
+
+
+def _check_unicode(record: Record, *texts: str) -> None:
+  """JSON can say half of a surrogate pair, which no file of UTF-8 can hold."""
+  for text in texts:
+    try:
+      text.encode()
+    except UnicodeEncodeError as e:
+      raise InputError(
+        f"{record.place}: half a surrogate pair, \\u{ord(text[e.start]):04x}, at character {e.start + 1} of {text[:30]!r}..., "
+        "which is no Unicode text. Mend or remove the row."
+      ) from e
 
 
 def _kind(record: Record, plan: Plan) -> str:

@@ -68,6 +68,14 @@ def test_a_folder_is_walked_in_order_and_each_file_is_read_or_told(folder):
   assert "secret" not in repr(rows)
 
 
+def test_an_archive_is_read_anew_when_it_has_changed(tmp_path):
+  for text in ("one", "another", "a third"):
+    with zipfile.ZipFile(tmp_path / "a.ZIP", "w") as z:
+      z.writestr("a.txt", text)
+    rows, bad = collect(f"{tmp_path}/a.ZIP")
+    assert [r.text for r in rows] == [text] and not bad
+
+
 def test_parts_are_the_whole_in_the_same_order(folder):
   source = pickle.loads(pickle.dumps(Source.of(str(folder))))
   assert source.parts() == sorted(source.parts(), key=lambda p: p.replace("::", "\0"))
@@ -174,6 +182,21 @@ def test_a_row_that_does_not_fit_is_told_and_the_rest_goes_through(jsonl, row, m
   assert len(rows) == 2 and len(bad) == 1 and bad[0].startswith(f"{path}:2: ") and match in bad[0]
   path = jsonl([row, {"prompt": "q", "completion": "a"}])
   assert [len(x) for x in collect(path)] == [1, 1]
+
+
+@pytest.mark.parametrize(
+  "row",
+  [
+    {"text": "ab\ud83dc"},
+    {"prompt": "q", "completion": "ab\ud83d"},
+    {"text": "x", "title": "ab\ud83d"},
+  ],
+)
+def test_half_a_surrogate_pair_is_told(tmp_path, row):
+  (tmp_path / "a.jsonl").write_text(json.dumps(row) + '\n{"text": "\\ud83d\\ude00"}\n')
+  rows, bad = collect(f"{tmp_path}/a.jsonl")
+  assert [r.text for r in rows] == ["\U0001f600"]
+  assert len(bad) == 1 and r"a.jsonl:1: half a surrogate pair, \ud83d, at character 3" in bad[0]
 
 
 def test_where_no_row_fits_the_config_is_wrong(jsonl, tmp_path):

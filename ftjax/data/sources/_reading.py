@@ -3,8 +3,10 @@ it is ever held whole."""
 
 from __future__ import annotations
 
+import functools
 import io
 import lzma
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ import fsspec
 
 from ftjax.config import InputError
 from ftjax.data.record import Bad
-from ftjax.storage import open_file
+from ftjax.storage import is_remote, open_file
 
 MAX_LINE = 50_000_000
 _CHUNK = 1 << 20
@@ -75,7 +77,8 @@ def open_input(path: str, how: Reading = DEFAULT) -> IO[bytes]:
 def _open_member(archive: str, member: str, how: Reading) -> IO[bytes]:
   place = f"{archive}{MEMBER}{member}"
   try:
-    packed = zipfile.ZipFile(fsspec.open(archive, "rb").open())
+    fs, bare = fsspec.core.url_to_fs(archive)
+    packed = _archive(archive, str(fs.info(bare)), os.getpid())
     info = packed.getinfo(member)
     if info.flag_bits & 1:
       raise InputError(f"{place}: the member is encrypted. Unpack the archive with its password.")
@@ -83,6 +86,14 @@ def _open_member(archive: str, member: str, how: Reading) -> IO[bytes]:
   except (zipfile.BadZipFile, KeyError, NotImplementedError) as e:
     raise InputError(f"{place}: not a readable zip archive: {e}.") from e
   return io.BufferedReader(raw, _CHUNK)
+
+
+@functools.lru_cache(maxsize=2)
+def _archive(path: str, state: str, process: int) -> zipfile.ZipFile:
+  """An archive, kept open, as its directory is read whole each time. state: changes with the file.
+  process: a forked one must not move this one's place in the file."""
+  del state, process
+  return zipfile.ZipFile(fsspec.open(path, "rb").open() if is_remote(path) else path)
 
 
 class PackedError(InputError):

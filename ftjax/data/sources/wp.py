@@ -43,9 +43,7 @@ def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterat
     try:
       response = fetch(url, how, _posts)
     except StatusError as e:
-      if (
-        e.status == 400 and number > 1
-      ):  # Past the last page, where the number of pages was not told.
+      if e.status == 400 and number > 1:  # Past the last page: their number was not told.
         return
       raise
     posts = _posts(response)

@@ -299,9 +299,13 @@ def secure(tmp_path, site, monkeypatch):
   context.load_cert_chain(cert, key)
   site.server.socket = context.wrap_socket(site.server.socket, server_side=True)
   monkeypatch.setenv("SSL_CERT_FILE", str(cert))
-  true = socket.getaddrinfo
-  here = lambda host: "127.0.0.1" if host.endswith(".example") else host
-  monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: true(here(host), *a, **k))
+  true, site.looked = socket.getaddrinfo, []
+
+  def look(host, *args, **kwargs):
+    site.looked.append(host)
+    return true("127.0.0.1" if host.endswith(".example") else host, *args, **kwargs)
+
+  monkeypatch.setattr(socket, "getaddrinfo", look)
   return site
 
 
@@ -309,5 +313,6 @@ def test_the_certificate_is_of_the_name_though_the_address_is_connected_to(secur
   port = secure.url.rpartition(":")[2]
   secure.answers["/"] = [(200, {}, b"ok")]
   assert get(f"https://log.example:{port}/", OPEN).body == b"ok"
+  assert secure.looked.count("log.example") == 1
   with pytest.raises(InputError, match="certificate is not valid: .*other.example"):
     get(f"https://other.example:{port}/", OPEN)
