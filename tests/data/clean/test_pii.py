@@ -27,7 +27,7 @@ FOUND = {
     "+49 30 901820", "030 901820", "0171 3920000", "01 42 68 53 00", "+33 1 42 68 53 00", "06.12.34.56.78", "020 7946 0018",
     "07400 123456", "+91 98765 43210", "098765 43210", "+81 3-3201-3331", "+55 11 91234-5678", "(11) 91234-5678",
     "914 11 57 00", "+39 06 6982", "06 69881234", "0049 30 901820", "+86 138 0013 8000", "call 4155552671", "phone: 2025550143",
-    "Tel. 030/901820", "(02) 9374 4000",
+    "Tel. 030/901820", "(02) 9374 4000", "+49 (0)30 901820", "+44 (0) 20 7946 0018",
   ],
   # The test numbers that payment processors publish.
   "card": [
@@ -104,6 +104,13 @@ def test_not_found(text):
   assert [(s.kind, text[s.start : s.end]) for s in find(text)] == []
 
 
+@pytest.mark.parametrize(
+  "text", ["room 12 415-555-2671", "at 10:30 415-555-2671", "tel:415-555-2671"]
+)
+def test_phones_after_other_numbers(text):
+  assert [text[s.start : s.end] for s in find(text)] == ["415-555-2671"]
+
+
 def test_checks():
   assert luhn("79927398713") and not luhn("79927398710")  # ISO/IEC 7812-1's well-known example.
   assert iban_check("GB82WEST12345698765432") and not iban_check("GB82WEST1234569876543")
@@ -172,7 +179,7 @@ def test_unknown_action(config):
 def test_names_need_presidio(config, monkeypatch):
   config.pii.name = "mask"
   monkeypatch.setattr(names.importlib.util, "find_spec", lambda _: None)
-  with pytest.raises(InputError, match="pip install presidio-analyzer"):
+  with pytest.raises(InputError, match="presidio-analyzer.*pip install"):
     pii.make(config.pii)
 
 

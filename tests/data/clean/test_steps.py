@@ -38,7 +38,7 @@ WILD = [
   "\r\n", "Home | About | Contact\n", "Read more\n", "jane@example.org", "+44 20 7946 0018", "415-555-2671", "4111 1111 1111 1111",
   "203.0.113.7", "password = hunter2", "shit", "[EMAIL]", "[EMAIL:9f2c41]", "***", "the cat and the dog", "<!-- x -->", "[[a|b]]",
   "[b]x[/b]", "[", "]", "<", ">", "&", ";", "#", "東京", "é", "1", "22", "(", ")", "token: ", "key=", "SSN 078-05-1120", "<pre>", "</pre>",
-  "<code>", "</code>", "<li>", "~~~\n", "    ", "DE89370400440532013000", "jane [at] example [dot] org", "\ue000",
+  "<code>", "</code>", "<li>", "~~~\n", "    ", "DE89370400440532013000", "jane [at] example [dot] org", "\ue000", "»", "e\u0301",
 ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ def require() -> None:
   """Raises InputError where presidio-analyzer is not installed."""
   if importlib.util.find_spec("presidio_analyzer") is None:
     raise InputError(
-      "pii.name needs presidio-analyzer, which is not installed: pip install presidio-analyzer && python -m spacy download "
+      "pii.name needs presidio-analyzer, which is not installed: pip install 'ftjax[names]' && python -m spacy download "
       "en_core_web_lg. Or leave names as they are: pii.name=keep."
     )
 

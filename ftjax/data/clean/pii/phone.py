@@ -18,7 +18,7 @@ from ftjax.data.clean.span import Span
 REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "BR", "IN", "AU")
 # Digits with single separators, or one bracket and a space, between them.
 _CANDIDATE = re.compile(
-  r"(?<![\w.,/=&:$€£¥-])(?<!\d[ ])(?:\+?\(\+?(?=\d)|\+(?=\d)|(?=\d))\d(?:(?:[ .\-/\u00a0\u2010-\u2013]|\)[ .-]?|[ .-]?\(|[ ]-[ ])?\d){6,16}(?![\w/=&$€£%-]|[.,:]\d|\s?(?:USD|EUR|GBP|€|%))"
+  r"(?<![\w.,/&$€£¥-])(?<!\d:)(?:(?<!\d )|(?<=\d:\d\d ))(?:\+?\(\+?(?=\d)|\+(?=\d)|(?=\d))\d(?:(?:[ .\-/\u00a0\u2010-\u2013]|\)[ .-]?|[ .-]?\(|[ ]-[ ])?\d){6,16}(?![\w/=&$€£%-]|[.,:]\d|\s?(?:USD|EUR|GBP|€|%))"
 )
 _NAMES = re.compile(
   r"(?:\b(?:tel(?:e(?:phone|fon|fono|fone))?|phone|ph|call|cell|mobile?|mob|fax|whatsapp|signal|sms|text|ring|dial|hotline|contact|"
@@ -41,7 +41,12 @@ def phones(text: str, start: int, end: int, regions: Sequence[str] = REGIONS) ->
     if _DATE.match(m[0]) or OTHER_NUMBER.search(name):
       continue
     number = _number(m[0], bool(_NAMES.search(name)), regions)
-    if number:
+    if not number and " " in m[0]:  # "room 12 415-555-2671"
+      rest = m[0].rpartition(" ")[2]
+      number = _number(rest, False, regions) if rest.count("-") + rest.count(".") > 1 else ""
+      if number:
+        yield Span(m.end() - len(rest), m.end(), "phone", number, rank=2)
+    elif number:
       opened = m[0].startswith("(") and ")" not in m[0]
       yield Span(m.start() + opened, m.end(), "phone", number, rank=2)
 
