@@ -3,6 +3,7 @@ and numbers that only look like it."""
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,13 +64,21 @@ def _value(kind: str, i: int, random: np.random.Generator) -> str:
     check = 98 - int(body + "131400") % 97  # "DE00" as digits
     return f"DE{check:02}{body}"
   if kind == "ip":
-    return ".".join(map(str, random.integers(11, 254, 4).tolist()))
+    return _address(random)
   if kind == "national_id":
     number = int(d(8))
     return f"{number:08}{'TRWAGMYFPDXBNJZSQVHLCKE'[number % 23]}"  # the Spanish DNI
   body = "4" + d(14)
   wrong = str((_luhn(body) + 1 + random.integers(9)) % 10)
   return (body + wrong, f"version {d(1)}.{d(2)}.{d(1)}", f"{d(2)}-{d(3)}/{d(2)}")[i % 3]
+
+
+def _address(random: np.random.Generator) -> str:
+  """An address that somebody can have: not private, reserved or multicast."""
+  while True:
+    address = ipaddress.IPv4Address(random.integers(1, 255, 4, np.uint8).tobytes())
+    if address.is_global and not address.is_multicast:
+      return str(address)
 
 
 def _luhn(body: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -90,3 +91,12 @@ def personal_table(
   }
   left = number[LOOK_ALIKE] - hidden[LOOK_ALIKE]
   return out | {LOOK_ALIKE: {"planted": number[LOOK_ALIKE], "left_alone": left}}
+
+
+if __name__ == "__main__":
+  # python -m ftjax.research.dedup_quality [ROWS]: the table of personal data, as `hide` masks it.
+  from ftjax.data.clean.steps import hide
+  from ftjax.research import tables
+
+  number = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
+  print(tables.aligned(personal_table(dedup_corpus.make(number), hide)))

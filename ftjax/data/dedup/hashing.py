@@ -1,6 +1,6 @@
 """Hashes of words, sequences of words and shingles, over whole arrays at once.
 
-Nothing here is random: the same text has the same hash on every machine, so sketches can be kept
+Nothing here is random: the same words have the same hash on every machine, so sketches can be kept
 and compared with those of later rows.
 """
 

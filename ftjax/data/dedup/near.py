@@ -37,6 +37,8 @@ def duplicates(
   """
   s = Settings.of(settings)
   parts = [x if isinstance(x, Sketch) else Sketch.load(x) for x in sketches]
+  if s.near and any(part.bands.shape[1] != s.bands for part in parts):
+    raise ValueError(f"a sketch was not made with dedup.near=True and dedup.bands={s.bands}")
   total = sum(map(len, parts))
   order = np.arange(total) if order is None else np.asarray(order)
   if order.shape != (total,):

@@ -2,7 +2,8 @@
 
 A word is a run of letters, marks and digits (Unicode categories L, M, N) after NFKC and case
 folding. Punctuation and spacing part words; apostrophes and invisible format characters are
-dropped within them. Scripts that set no spaces between words count each character as a word.
+dropped within them. Scripts that set no spaces between words count each character as a word. Texts
+that differ in signs alone are equal, so "a + b" and "a - b" are.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Duplicates: every removal is justified, and the result depends on the rows and ranks alone."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,7 @@ def corpus(seed: int = 0, families: int = 60) -> list[Example]:
   return [rows[i] for i in random.permutation(len(rows))]
 
 
+@functools.cache
 def shingle_set(text: str) -> frozenset:
   words = text.lower().replace("!", "").split()
   return frozenset(tuple(words[i : i + 3]) for i in range(len(words) and max(1, len(words) - 2)))
@@ -261,3 +264,9 @@ def test_the_summary_counts_what_was_found():
   )
   assert sum(summary["similarity"]["counts"]) == summary["near"]
   assert "of their shingles" in found.why(int(np.flatnonzero(found.reason == NEAR)[0]))
+
+
+def test_a_sketch_made_otherwise_is_refused():
+  part = sketch([Example(text="a b c d")], Settings(bands=5))
+  with pytest.raises(ValueError, match="dedup.bands=20"):
+    duplicates([part], Settings())

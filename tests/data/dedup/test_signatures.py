@@ -110,6 +110,13 @@ def test_no_rows_make_an_empty_sketch(near, tmp_path):
   assert len(Sketch.load(tmp_path / "a")) == len(empty) == 0
 
 
+def test_shingles_are_sets():
+  found = sketch([Example(text="a b c " * 9), Example(text="b c a b c a")], Settings())
+  assert np.diff(found.offsets).tolist() == [3, 0, 3, 0]
+  np.testing.assert_array_equal(found.shingles[:3], found.shingles[3:])
+  assert (np.diff(found.shingles[:3].astype(np.int64)) > 0).all()
+
+
 def test_prompt_and_response_are_told_apart():
   found = sketch([chat("a b c d", "e f g h"), chat("e f g h", "a b c d")], Settings())
   assert not (found.exact[0] == found.exact[1]).any()
