@@ -33,7 +33,7 @@ def languages(report: Report) -> b.Section:
     if total
   ]
   header = ("language", "rows", "share")
-  return b.Section("languages", "Languages", _folded("Rows by language", header, rows))
+  return b.Section("languages", "Languages", folded("Rows by language", header, rows))
 
 
 def balance(report: Report) -> b.Section:
@@ -48,7 +48,7 @@ def balance(report: Report) -> b.Section:
     if part != "length":  # which come in their own order
       rows.sort(key=lambda row: -row[1])
     header = (part, "rows", "words", "share of rows")
-    out += [b.Heading(name), *_folded(f"Rows by {part}", header, rows)]
+    out += [b.Heading(name), *folded(f"Rows by {part}", header, rows)]
   return b.Section("balance", "Balance", out)
 
 
@@ -73,7 +73,7 @@ def diversity(report: Report) -> b.Section:
       rows = [[name, b.Share(n) if shares else n] for name, n in value.items()]
       name = _FIGURES.get(key, _plain(key))
       header = ("text", "share of rows" if shares else "times")
-      out += [b.Heading(name), *_folded(name, header, rows)]
+      out += [b.Heading(name), *folded(name, header, rows)]
   return b.Section("diversity", "Diversity", out)
 
 
@@ -91,7 +91,8 @@ def settings(report: Report) -> b.Section:
   return b.Section("settings", "Settings", out)
 
 
-def _folded(caption: str, header: tuple[str, ...], rows: list[list[Any]]) -> list[Any]:
+def folded(caption: str, header: tuple[str, ...], rows: list[list[Any]]) -> list[Any]:
+  """A table of the first rows, and the others folded away."""
   out: list[Any] = [b.Table(caption, header, rows[:_SHOWN])] if rows else []
   if rows[_SHOWN:]:
     out.append(

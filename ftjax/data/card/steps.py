@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ftjax.data.card import blocks as b
+from ftjax.data.card.figures import folded
 from ftjax.data.card.numbers import count, number, percent
 
 Report = dict[str, Any]
@@ -24,14 +25,16 @@ def funnel(report: Report) -> list[Any]:
       rows.append([name, out, b.Share(out / read, "kept", lost), _signed(out - left)])
     left = out
 
-  for step in report.get("steps", []):
-    if step["name"] not in _DUPLICATES:
-      add(step["name"], left - (step["in"] - step["out"]))
+  steps = report.get("steps", [])
+  for step in [s for s in steps if not _is_later(s)]:
+    add(step["name"], left - (step["in"] - step["out"]))
   found = report.get("duplicates", {})
   add("exact duplicates", left - found.get("exact", 0))
   add("near duplicates", left - found.get("near", 0))
+  for step in filter(_is_later, steps):
+    add(step["name"], left - step["in"])
   written = sum(split["rows"] for split in report.get("splits", {}).values())
-  add("caps and others", written)
+  add("others", written)
   rows.append(["written", written, b.Share(written / read), ""])
   return [
     b.Table("Rows left after each step", ("after", "rows left", "of those read", "change"), rows)
@@ -42,7 +45,10 @@ def _signed(change: int) -> b.Measure:
   return b.Measure(f"+{number(change)}" if change > 0 else f"\u2212{number(-change)}")
 
 
-_DUPLICATES = ("dedup", "duplicates", "exact", "near")
+def _is_later(step: dict[str, Any]) -> bool:
+  """Whether it is no step but what was left out after all of them, duplicates included: caps, rows
+  too much like held-out ones."""
+  return step["in"] > 0 and not step["out"] and sum(step["dropped"].values()) == step["in"]
 
 
 def section(report: Report) -> b.Section:
@@ -51,7 +57,7 @@ def section(report: Report) -> b.Section:
   idle = []
   for step in report.get("steps", []):
     if any(step.get(key) for key in ("dropped", "changed", "counts", "examples")):
-      out += _step(step)
+      out += _step(step, [report.get(key) for key in ("languages", "pii", "secrets")])
     else:
       idle.append(step["name"])
   if idle:
@@ -59,22 +65,26 @@ def section(report: Report) -> b.Section:
   return b.Section("steps", "What each step dropped and changed", out)
 
 
-def _step(step: dict[str, Any]) -> list[Any]:
+def _step(step: dict[str, Any], elsewhere: list[Any]) -> list[Any]:
+  """elsewhere: counts that have a section of their own."""
   lost = sum(step.get("dropped", {}).values())
-  told = [f"{number(step['in'])} rows in, {number(step['out'])} out"]
+  told = []
   if lost:
-    told.append(f"{number(lost)} dropped ({percent(lost / max(1, step['in']))})")
+    told.append(
+      f"{number(lost)} of {number(step['in'])} rows dropped ({percent(lost / step['in'])})"
+    )
   if step.get("changed"):
     told.append(f"{number(step['changed'])} changed")
-  if not step["out"] and lost == step["in"]:  # What is taken out after the steps: not a share.
+  if _is_later(step):
     told = [f"{count(lost, 'row')} left out"]
+  told = told or ["Nothing dropped or changed, only counted"]
   out: list[Any] = [b.Heading(step["name"]), b.Text("; ".join(told) + ".")]
   largest = lambda found: sorted(found.items(), key=lambda item: (-item[1], item[0]))
   if step.get("dropped"):
     rows = [[b.Code(r), n, b.Share(n / lost, "lost")] for r, n in largest(step["dropped"])]
     caption = f"Rows that {step['name']} dropped, by reason"
     out.append(b.Table(caption, ("reason", "rows dropped", "of the dropped"), rows))
-  if step.get("counts"):
+  if step.get("counts") and step["counts"] not in elsewhere:
     rows = [[b.Code(name), n] for name, n in largest(step["counts"])]
     out.append(b.Table(f"What {step['name']} counted", ("found", "times"), rows))
   if step.get("examples"):
@@ -98,7 +108,7 @@ def duplicates(report: Report) -> b.Section:
   named = (
     ("exact", "exact duplicates removed"),
     ("near", "near duplicates removed"),
-    ("clusters", "clusters of rows that repeat each other"),
+    ("clusters", "clusters of rows that repeat each other or share a prompt"),
     ("against_validation", "rows left out because a validation row is like them"),
     ("straddling", "rows left out because they tie training rows to held-out ones"),
   )
@@ -118,8 +128,8 @@ def duplicates(report: Report) -> b.Section:
       [f"{key} rows", sizes[key], b.Share(sizes[key] / most, "plain")]
       for key in sorted(sizes, key=lambda k: (len(k), k))
     ]
-    out.append(b.Heading("How large their clusters are"))
-    out.append(b.Table("Clusters by size", ("rows in it", "clusters", ""), rows))
+    out.append(b.Heading("How large the clusters are"))
+    out += folded("Clusters by size", ("rows in it", "clusters", ""), rows)
   if found.get("examples"):
     out.append(b.More(count(len(found["examples"]), "pair"), [b.Excerpts(_pairs(found))]))
   return b.Section("duplicates", "Duplicates", out)

@@ -59,7 +59,7 @@ td.s { width: 38%; min-width: 7.5rem; }
 td.s > span { display: flex; align-items: center; gap: .6rem; min-height: 1.55em; }
 td.s, th.s { padding-left: .6rem; }
 td.s b { font-weight: 400; min-width: 3.4rem; text-align: right; }
-.bar { flex: 1; min-width: 2.5rem; height: .7rem; border-radius: 2px; display: block; }
+.bar { flex: 1 1 0; width: 0; min-width: 2.5rem; height: .7rem; border-radius: 2px; display: block; }
 rect.ground { fill: var(--ground); } rect.kept { fill: var(--kept); } rect.lost { fill: var(--lost); } rect.plain { fill: var(--plain); }
 .plot { margin: .5rem 0 .75rem; }
 .histogram { display: block; width: 100%; height: 150px; border-bottom: 1px solid var(--quiet); }

@@ -35,7 +35,7 @@ def report(text="plain"):
     "sources": [{"name": text, "path": text, "licence": text, "read": 5_000_000, "bad": one(), "kept": one(), "bytes": 123456},
                 {"name": "b", "path": "b.jsonl", "licence": "", "read": 1_000_001, "bad": one(), "kept": one(), "bytes": 5}],
     "bad": [{"place": f"{text}:{i}", "message": text} for i in range(25)],
-    "steps": [{"name": text, "in": 6_000_001, "out": 5_999_000, "dropped": {text: 900, "b": 101}, "changed": one(),
+    "steps": [{"name": text, "in": 6_000_001, "out": 5_999_000, "dropped": {text: 901, "b": 100}, "changed": one(),
                "counts": {text: one()},
                "examples": [{"reason": text, "detail": text, "place": text, "before": text + " was", "after": text + " is"}]},
               {"name": "idle", "in": 5_999_000, "out": 5_999_000, "dropped": {}, "changed": 0, "counts": {}, "examples": []}],
@@ -188,6 +188,31 @@ def test_an_unknown_licence_and_the_report_s_warnings_are_told(written):
   page, _, markdown = written(report())
   assert "2 warnings" in page and "The licence of b is not stated" in page
   assert "The licence of b is not stated" in markdown
+
+
+def test_the_funnel_adds_up(written):
+  """From what was read to what was written, in the order in which rows were lost."""
+  made = report()
+  made["duplicates"] |= {"exact": 300, "near": 200}
+  made["steps"].append(
+    {"name": "cap", "in": 77, "out": 0, "dropped": {"over_the_cap": 77}, "changed": 0, "counts": {}}
+  )
+  _, tree, _ = written(made)
+  rows = [["".join(cell.itertext()) for cell in row] for row in tree.find(".//tbody")]
+  assert [r[0] for r in rows] == [
+    "read",
+    "plain",
+    "exact duplicates",
+    "near duplicates",
+    "cap",
+    "others",
+    "written",
+  ]
+  left = [int(r[1].replace(",", "")) for r in rows]
+  change = [int(r[3].replace(",", "").replace("\u2212", "-") or 0) for r in rows]
+  assert left[:5] == [6_000_001, 5_999_000, 5_998_700, 5_998_500, 5_998_423]
+  assert left[-1] == sum(s["rows"] for s in made["splits"].values())
+  assert [b - a for a, b in zip(left, left[1:], strict=False)] == change[1:]
 
 
 def test_a_report_may_lack_anything(written):
