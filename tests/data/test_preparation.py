@@ -102,7 +102,11 @@ def test_two_ray_workers_give_the_same(version, source, tmp_path, root):
   pytest.importorskip("ray", reason="needs Ray: pip install 'ftjax[ray]'")
   flags = ["--config.run.engine=ray", "--config.run.workers=2", "--config.split.validation=0.2"]
   status, _, err = run(
-    root, f"--config.sources={source}", f"--config.output={tmp_path}", "--config.run.memory=1MB", *flags
+    root,
+    f"--config.sources={source}",
+    f"--config.output={tmp_path}",
+    "--config.run.memory=1MB",
+    *flags,
   )
   assert status == 0, err
   assert versions.latest(tmp_path).hash == version.hash
@@ -238,23 +242,24 @@ def run(root, *flags):
   return process.returncode, out, err
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+  """(600 documents, the version that they make)."""
+  folder = tmp_path_factory.mktemp("many")
+  path = write(folder / "docs.jsonl", [document(i, 20) for i in range(600)])
+  return path, prepare(path, folder / "whole").name
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
   "number, status", [(signal.SIGKILL, -9), (signal.SIGTERM, 3), (signal.SIGINT, 3)]
 )
-def test_killed_midway_and_run_again(root, tmp_path, number, status):
+def test_killed_midway_and_run_again(root, tmp_path, many, number, status):
   """Whatever ends it, nothing is visible, and the same command finishes with the same hash."""
-  docs = [document(i, 20) for i in range(600)]
-  write(tmp_path / "docs.jsonl", docs)
-  flags = [
-    f"--config.sources={tmp_path / 'docs.jsonl'}",
-    "--config.run.memory=1MB",
-    "--config.run.workers=2",
-  ]
-  whole = run(root, *flags, f"--config.output={tmp_path / 'whole'}")
-  assert whole[0] == 0, whole[2]
   out = tmp_path / "out"
-  process = script(root, *flags, f"--config.output={out}")
+  flags = [f"--config.sources={many[0]}", "--config.run.memory=1MB", "--config.run.workers=2"]
+  flags.append(f"--config.output={out}")
+  process = script(root, *flags)
   deadline = time.monotonic() + 60
   while not list(out.glob("work/*/0*-*/stats.json")):
     assert process.poll() is None and time.monotonic() < deadline, process.communicate()
@@ -264,9 +269,9 @@ def test_killed_midway_and_run_again(root, tmp_path, number, status):
   assert process.returncode == status, err
   assert status != 3 or (err.count("\n") == 1 and "goes on from the finished chunks" in err), err
   assert not (out / "versions").exists() and not (out / "LATEST").exists()
-  status, _, err = run(root, *flags, f"--config.output={out}")
+  status, _, err = run(root, *flags)
   assert status == 0 and "Going on from" in err, err
-  assert os.listdir(out / "versions") == os.listdir(tmp_path / "whole" / "versions")
+  assert os.listdir(out / "versions") == [many[1]]
 
 
 @pytest.mark.slow

@@ -328,6 +328,7 @@ def test_a_version_trains_in_one_step(root, tmp_path):
   done = subprocess.run(
     [sys.executable, "scripts/train.py", *flags],
     cwd=root,
+    env=os.environ | {"PYTHONPATH": str(root)},
     capture_output=True,
     text=True,
     check=False,
