@@ -14,8 +14,9 @@ _BLOCKS = (
   "p|div|h[1-6]|ul|ol|li|table|blockquote|pre|figure|section|article|hr|dl|form|iframe|script|style"
 )
 _BLOCK = re.compile(rf"<(?:{_BLOCKS})\b", re.I)
+_RUN = re.compile(r"\s{100,}")
 _SHORTCODE = re.compile(
-  r"\[(/?)(caption|gallery|embed|audio|video|playlist|contact-form(?:-7)?|vc_\w+|et_pb_\w+)\b[^\]]*\]"
+  r"\[(/?)(caption|gallery|embed|audio|video|playlist|contact-form(?:-7)?|vc_\w+|et_pb_\w+)\b[^\[\]]*\]"
 )
 
 
@@ -57,6 +58,8 @@ def to_markdown(fragment: str) -> str:
   import markdownify
 
   fragment = _SHORTCODE.sub("", fragment.strip())
+  # Runs without end take markdownify's patterns quadratic time.
+  fragment = _RUN.sub(lambda found: "\n\n" if "\n" in found[0] else " ", fragment)
   fragment = re.sub(
     r"<(script|style|iframe|noscript)\b.*?(</\1\s*>|\Z)", "", fragment, flags=re.I | re.S
   )
