@@ -15,7 +15,7 @@ from typing import Any
 from ftjax.config import InputError
 
 CHOICES = ("text", "title", "outline", "section", "opening")
-_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
+_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*)$")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
@@ -137,8 +137,12 @@ def _alone(body: list[str]) -> bool:
 
 
 def _bare(heading: str) -> str:
-  """Without marks of emphasis and links."""
-  heading = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+  """Without marks of emphasis, links, and the #s that may close it."""
+  heading = heading.strip()
+  opened = heading.rstrip("#")
+  if not opened or opened[-1].isspace():
+    heading = opened
+  heading = re.sub(r"\[([^\[\]]*)\]\([^()]*\)", r"\1", heading)
   return " ".join(re.sub(r"(\*\*|__|`)", "", heading).split())
 
 

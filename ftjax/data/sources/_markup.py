@@ -14,8 +14,9 @@ _BLOCKS = (
   "p|div|h[1-6]|ul|ol|li|table|blockquote|pre|figure|section|article|hr|dl|form|iframe|script|style"
 )
 _BLOCK = re.compile(rf"<(?:{_BLOCKS})\b", re.I)
+_RUN = re.compile(r"\s{100,}")
 _SHORTCODE = re.compile(
-  r"\[(/?)(caption|gallery|embed|audio|video|playlist|contact-form(?:-7)?|vc_\w+|et_pb_\w+)\b[^\]]*\]"
+  r"\[(/?)(caption|gallery|embed|audio|video|playlist|contact-form(?:-7)?|vc_\w+|et_pb_\w+)\b[^\[\]]*\]"
 )
 
 
@@ -56,7 +57,9 @@ def to_markdown(fragment: str) -> str:
   """
   import markdownify
 
-  fragment = _SHORTCODE.sub("", fragment)
+  fragment = _SHORTCODE.sub("", fragment.strip())
+  # Runs without end take markdownify's patterns quadratic time.
+  fragment = _RUN.sub(lambda found: "\n\n" if "\n" in found[0] else " ", fragment)
   fragment = re.sub(
     r"<(script|style|iframe|noscript)\b.*?(</\1\s*>|\Z)", "", fragment, flags=re.I | re.S
   )
@@ -66,7 +69,7 @@ def to_markdown(fragment: str) -> str:
     fragment, heading_style="ATX", bullets="-", strip=["a", "img"], escape_asterisks=False,
     escape_underscores=False, escape_misc=False,
   )  # fmt: skip
-  text = re.sub(r"[ \t\u00a0]+$", "", text, flags=re.M)
+  text = "\n".join(line.rstrip(" \t\u00a0") for line in text.split("\n"))
   return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
@@ -82,7 +85,7 @@ def _paragraphs(fragment: str) -> str:
 
 def plain(fragment: str) -> str:
   """A title or name: without tags and entities, in one line."""
-  return " ".join(html.unescape(re.sub(r"<[^>]+>", "", fragment)).split())
+  return " ".join(html.unescape(re.sub(r"<[^<>]+>", "", fragment)).split())
 
 
 def iso_date(value: object) -> str:

@@ -13,7 +13,7 @@ from ftjax.data.sources._markup import iso_date
 from ftjax.data.sources._reading import DEFAULT, Reading, document
 
 _FRONT = re.compile(
-  r"(?P<mark>---|\+\+\+)[ \t]*\n(?P<head>.*?)(?:^|\n)(?P=mark)[ \t]*(?:\n|\Z)", re.S
+  r"(?P<mark>---|\+\+\+)[ \t]*\n(?P<head>(?:.*?\n)??)(?P=mark)[ \t]*(?:\n|\Z)", re.S
 )
 _NAMES = {  # ours: those that site generators use (Jekyll, Hugo, Pandoc)
   "title": ("title",),
@@ -85,7 +85,7 @@ def _yaml(head: str, place: str) -> dict[str, Any] | None:
     raise InputError(
       f"{where}: the front matter is not valid YAML: {getattr(e, 'problem', None) or e}. Put texts with a colon in quotes."
     ) from e
-  return front if isinstance(front, dict) else None
+  return {} if front is None else front if isinstance(front, dict) else None
 
 
 def _toml(head: str, place: str) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from ftjax.data.sources._speech import as_text, ends, joined, labelled
 
 _CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _TIMING = re.compile(rf"\s*{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?$")
-_VOICE = re.compile(r"<v(?:\.[^ \t>]*)*[ \t]+([^>]+)>")
-_TAG = re.compile(r"<[^>]*>|\{\\[^}]*\}")
+_VOICE = re.compile(r"<v(?:\.[^ \t>.]*)*[ \t]+([^<>]+)>")
+_TAG = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 _ROLLING = 0.3  # share of cues that repeat the line before, from which on a file counts as rolling
 _PAUSE = 4.0  # seconds of silence after a sentence that begin a new paragraph
 _WORDS = 120  # a paragraph without pauses ends with the sentence after so many

@@ -25,7 +25,7 @@ def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterat
     return
   turns, speaker, named = [], "", False
   for line in text.split("\n"):
-    line = line.strip()
+    line = " ".join(line.split())
     head = _ALONE.match(line)  # "Ada Lovelace  00:01:02" over the words
     if head and labelled(f"{head['name'].strip(' -–')}: "):
       speaker, named = head["name"].strip(" -–"), True

@@ -118,6 +118,8 @@ def test_front_matter_is_read_and_leaves_the_text(tmp_path, gather):
   assert gather("markdown", path)[0] == [
     {"text": "Body.\n", "title": "T", "date": "2024-05-01T10:00:00+00:00"}
   ]
+  path.write_text("---\n---\nBody.\n\n---\nMore.")
+  assert gather("markdown", path) == ([{"text": "Body.\n\n---\nMore."}], [])
   for plain_text in (
     "# Head\n\nBody.\n",
     "---\n\nA rule, then text.\n\n---\n\nMore.\n",
