@@ -16,20 +16,45 @@ from ftjax.data.clean.pii.near import OTHER_NUMBER, before
 from ftjax.data.clean.span import Span
 
 REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "BR", "IN", "AU")
-# Digits with single separators, or one bracket and a space, between them.
+# Seven to seventeen digits with single separators, or a bracket and a space, between them.
 _CANDIDATE = re.compile(
-  r"(?<![\w.,/&$€£¥-])(?<!\d:)(?:(?<!\d )|(?<=\d:\d\d ))(?:\+?\(\+?(?=\d)|\+(?=\d)|(?=\d))\d(?:(?:[ .\-/\u00a0\u2010-\u2013]|\)[ .-]?|[ .-]?\(|[ ]-[ ])?\d){6,16}(?![\w/=&$€£%-]|[.,:]\d|\s?(?:USD|EUR|GBP|€|%))"
+  r"""
+  (?<![\w.,/&$€£¥-]) (?<!\d:) (?:(?<!\d\ )|(?<=\d:\d\d\ ))    # No decimals, prices, paths; but "10:30 415-..."
+  (?:\+?\(\+?(?=\d)|\+(?=\d)|(?=\d))
+  \d(?:(?:[ .\-/\u00a0\u2010-\u2013]|\)[ .-]?|[ .-]?\(|\ -\ )?\d){6,16}
+  (?![\w/=&$€£%-]|[.,:]\d|\s?(?:USD|EUR|GBP|€|%))
+  """,
+  re.X,
 )
+# "phone", "call us on", "Tel.:" in front, in the languages of the regions.
 _NAMES = re.compile(
-  r"(?:\b(?:tel(?:e(?:phone|fon|fono|fone))?|phone|ph|call|cell|mobile?|mob|fax|whatsapp|signal|sms|text|ring|dial|hotline|contact|"
-  r"t[ée]l(?:[ée]phone)?|portable|appelez|handy|mobil(?:e|funk)?|rufnummer|anruf|fon|m[óo]vil|celular|tel[ée]fono|llame|cellulare|"
-  r"telefoon|telefone|numer|landline|helpline|toll[- ]free)\b|[☎📞📱✆]|电话|手机|電話|전화)"
-  r"(?:\s+(?:me|us|him|her|them|number|no|nr|is|at|on|to|or|my|the|now|today|anytime|please|nummer|num[ée]ro|n[úu]mero|au|auf|an|unter|al|office|free)\b)*[\s.:#)(=/-]{0,5}\Z",
-  re.I,
-)  # fmt: skip
+  r"""
+  (?:
+    \b(?:
+      tel(?:e(?:phone|fon|fono|fone))?|phone|ph|call|cell|mobile?|mob|fax|whatsapp|signal|sms|text|ring|dial|hotline|contact
+      |landline|helpline|toll[- ]free|t[ée]l(?:[ée]phone)?|portable|appelez|handy|mobil(?:e|funk)?|rufnummer|anruf|fon
+      |m[óo]vil|celular|tel[ée]fono|llame|cellulare|telefoon|telefone|numer
+    )\b
+    |[☎📞📱✆]|电话|手机|電話|전화
+  )
+  (?:
+    \s+(?:me|us|him|her|them|number|no|nr|is|at|on|to|or|my|the|now|today|anytime|please|free|office
+      |nummer|num[ée]ro|n[úu]mero|au|auf|an|unter|al)\b
+  )*
+  [\s.:\#)(=/-]{0,5}\Z
+  """,
+  re.I | re.X,
+)
 _DATE = re.compile(
-  r"(?:(?:19|20)\d\d([-./ ])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])|(?:0?[1-9]|[12]\d|3[01])([-./ ])(?:0?[1-9]|1[0-2]|[12]\d|3[01])\2(?:19|20)?\d\d"
-  r"|(?:19|20)\d\d\s?[-–/]\s?(?:19|20)\d\d)(?![-./]?\d)"
+  r"""
+  (?:
+    (?:19|20)\d\d([-./ ])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])
+    |(?:0?[1-9]|[12]\d|3[01])([-./ ])(?:0?[1-9]|1[0-2]|[12]\d|3[01])\2(?:19|20)?\d\d
+    |(?:19|20)\d\d\s?[-–/ ]\s?(?:19|20)\d\d
+  )
+  (?![-./]?\d)
+  """,
+  re.X,
 )
 _GROUPS = re.compile(r"\d+")
 
@@ -97,4 +122,5 @@ def _grouped(number, groups: list[str], written: str) -> bool:
   usual = _GROUPS.findall(national)
   if groups in (usual, [usual[0].lstrip("0"), *usual[1:]], [str(number.country_code), *usual]):
     return True
-  return written.startswith(("0", "(0")) and groups[0] == usual[0]
+  mobile = plans.number_type(number) == plans.PhoneNumberType.MOBILE
+  return written.startswith(("0", "(0")) and (groups[0] == usual[0] or mobile)
