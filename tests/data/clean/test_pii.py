@@ -112,6 +112,11 @@ def test_phones_after_other_numbers(text):
   assert [text[s.start : s.end] for s in find(text)] == ["415-555-2671"]
 
 
+def test_a_phone_before_another_number():
+  text = "ring +61 412 345 678 10 times"
+  assert [text[s.start : s.end] for s in find(text)] == ["+61 412 345 678"]
+
+
 def test_checks():
   assert luhn("79927398713") and not luhn("79927398710")  # ISO/IEC 7812-1's well-known example.
   assert iban_check("GB82WEST12345698765432") and not iban_check("GB82WEST1234569876543")

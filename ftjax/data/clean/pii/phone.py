@@ -19,7 +19,7 @@ REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "BR", "IN", "AU")
 # Seven to seventeen digits with single separators, or a bracket and a space, between them.
 _CANDIDATE = re.compile(
   r"""
-  (?<![\w.,/&$€£¥-]) (?<!\d:) (?:(?<!\d\ )|(?<=\d:\d\d\ ))    # No decimals, prices, paths; but "10:30 415-..."
+  (?<![\w.,/&$€£¥-]) (?<!\d:) (?:(?=\(?\+)|(?<!\d\ )|(?<=\d:\d\d\ ))    # No decimals, prices, paths; but "10:30 415-..."
   (?:\+?\(\+?(?=\d)|\+(?=\d)|(?=\d))
   \d(?:(?:[ .\-/\u00a0\u2010-\u2013]|\)[ .-]?|[ .-]?\(|\ -\ )?\d){6,16}
   (?![\w/=&$€£%-]|[.,:]\d|\s?(?:USD|EUR|GBP|€|%))
@@ -52,7 +52,7 @@ _DATE = re.compile(
     |(?:0?[1-9]|[12]\d|3[01])([-./ ])(?:0?[1-9]|1[0-2]|[12]\d|3[01])\2(?:19|20)?\d\d
     |(?:19|20)\d\d\s?[-–/ ]\s?(?:19|20)\d\d
   )
-  (?![-./]?\d)
+  (?![-./ ]?\d)
   """,
   re.X,
 )
@@ -63,17 +63,31 @@ def phones(text: str, start: int, end: int, regions: Sequence[str] = REGIONS) ->
   """Phone numbers in text[start:end]; national forms of the regions (ISO 3166 codes)."""
   for m in _CANDIDATE.finditer(text, start, end):
     name = before(text, m.start())
-    if _DATE.match(m[0]) or OTHER_NUMBER.search(name):
+    if not m[0].startswith(("+", "(+")) and (_DATE.match(m[0]) or OTHER_NUMBER.search(name)):
       continue
-    number = _number(m[0], bool(_NAMES.search(name)), regions)
-    if not number and " " in m[0]:  # "room 12 415-555-2671"
-      rest = m[0].rpartition(" ")[2]
-      number = _number(rest, False, regions) if rest.count("-") + rest.count(".") > 1 else ""
-      if number:
-        yield Span(m.end() - len(rest), m.end(), "phone", number, rank=2)
-    elif number:
-      opened = m[0].startswith("(") and ")" not in m[0]
-      yield Span(m.start() + opened, m.end(), "phone", number, rank=2)
+    found = _found(m[0], bool(_NAMES.search(name)), regions)
+    if found:
+      first, written, number = found
+      first += m.start() + (written.startswith("(") and ")" not in written)
+      yield Span(first, m.start() + found[0] + len(written), "phone", number, rank=2)
+
+
+def _found(written: str, named: bool, regions: Sequence[str]) -> tuple[int, str, str] | None:
+  """(where it begins, as written, in E.164) of the number in a candidate: all of it, or without
+  another number before it ("room 12 415-555-2671") or after it ("+61 412 345 678 10")."""
+  number = _number(written, named, regions)
+  if number:
+    return 0, written, number
+  rest = written.rpartition(" ")[2]
+  if rest != written and rest.count("-") + rest.count(".") > 1:
+    number = _number(rest, False, regions)
+    return (len(written) - len(rest), rest, number) if number else None
+  while written.startswith(("+", "(+")) and " " in written:
+    written = written.rpartition(" ")[0].rstrip(" -")
+    number = _number(written, False, regions)
+    if number:
+      return 0, written, number
+  return None
 
 
 def _number(written: str, named: bool, regions: Sequence[str]) -> str:
