@@ -56,7 +56,8 @@ _COUNTER = _is(
 )
 _PHRASE = _is(
   r"skip to (?:main )?(?:content|navigation)|back to (?:the )?top|(?:continue|keep) reading.{0,60}|read (?:more|full story|on)"
-  r"|learn more|load more|show (?:more|less)|see (?:more|all)|view (?:more|all)|click here(?: to (?:view|read|see|subscribe|download|learn|continue|enter|register)\b.{0,40})?"
+  r"|learn more|load more|show (?:more|less)|see (?:more|all)|view (?:more|all)"
+  r"|click here(?: to (?:view|read|see|subscribe|download|learn|continue|enter|register)\b.{0,40})?"
   r"|(?:next|previous|older|newer) (?:post|article|page|story|entries|posts)s?|log ?in|log ?out|sign ?in|sign ?up|my account"
   r"|main menu|toggle navigation|advertisement|sponsored(?: content)?|related (?:posts|articles|stories)"
   r"|you (?:may|might) also (?:like|enjoy)|leave a (?:reply|comment)|cancel reply|print this page|add to cart"
@@ -126,8 +127,6 @@ class Boilerplate:
   name: ClassVar[str] = "boilerplate"
 
   def __call__(self, example: Example, counts: Counter[str]) -> Example | Drop:
-    if not example.text:
-      return example
     found: Counter[str] = Counter()
     kept = [part if code else self._lines(part, found) for code, part in blocks(example.text)]
     if not found:

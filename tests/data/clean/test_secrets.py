@@ -105,6 +105,7 @@ def test_private_keys(label):
     ("secret: the lighthouse-keeper-had-been-dead-for-twenty-years", []),
     ("The key is perseverance, the token a gesture.", []),
     ("token: 0123456789", []),
+    ("api_key = aB3dE6gH9jK2", []),
     ("self.embed_tokens = Gemma4UnifiedTextScaledWordEmbedding(config)", []),
     ('"pwd": "core.magics.osm:OSMagics2"', []),
     ("key: /usr/share/keys/release-2021/archive.gpg", []),

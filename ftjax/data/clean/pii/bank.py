@@ -10,7 +10,9 @@ from ftjax.data.clean.span import Span
 
 # ISO/IEC 7812: 12 to 19 digits, bare or in groups with the same mark between them throughout.
 _CARD = re.compile(
-  r"(?<![\w.+-])(?<!\d[ /])\d(?:\d{11,18}|\d{3}(?P<mark>[ -])\d{4,6}(?P=mark)\d{4,5}(?:(?P=mark)\d{3,4}(?:(?P=mark)\d{1,3})?)?)(?![\w-]|[.,]\d)"
+  r"(?<![\w.+-])(?<!\d{4} )\d"
+  r"(?:\d{11,18}|\d{3}(?P<mark>[ -])\d{4,6}(?P=mark)\d{4,5}(?:(?P=mark)\d{3,4}(?:(?P=mark)\d{1,3})?)?)"
+  r"(?![\w-]|[.,]\d)"
 )
 # Issuer ranges and lengths, as published by the networks: (first, last, lengths) of the leading digits.
 _ISSUERS = (

@@ -16,20 +16,45 @@ from ftjax.data.clean.pii.near import OTHER_NUMBER, before
 from ftjax.data.clean.span import Span
 
 REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "BR", "IN", "AU")
-# Digits with single separators, or one bracket and a space, between them.
+# Seven to seventeen digits with single separators, or a bracket and a space, between them.
 _CANDIDATE = re.compile(
-  r"(?<![\w.,/&$€£¥-])(?<!\d:)(?:(?<!\d )|(?<=\d:\d\d ))(?:\+?\(\+?(?=\d)|\+(?=\d)|(?=\d))\d(?:(?:[ .\-/\u00a0\u2010-\u2013]|\)[ .-]?|[ .-]?\(|[ ]-[ ])?\d){6,16}(?![\w/=&$€£%-]|[.,:]\d|\s?(?:USD|EUR|GBP|€|%))"
+  r"""
+  (?<![\w.,/&$€£¥-]) (?<!\d:) (?:(?=\(?\+)|(?<!\d\ )|(?<=\d:\d\d\ ))    # No decimals, prices, paths; but "10:30 415-..."
+  (?:\+?\(\+?(?=\d)|\+(?=\d)|(?=\d))
+  \d(?:(?:[ .\-/\u00a0\u2010-\u2013]|\)[ .-]?|[ .-]?\(|\ -\ )?\d){6,16}
+  (?![\w/=&$€£%-]|[.,:]\d|\s?(?:USD|EUR|GBP|€|%))
+  """,
+  re.X,
 )
+# "phone", "call us on", "Tel.:" in front, in the languages of the regions.
 _NAMES = re.compile(
-  r"(?:\b(?:tel(?:e(?:phone|fon|fono|fone))?|phone|ph|call|cell|mobile?|mob|fax|whatsapp|signal|sms|text|ring|dial|hotline|contact|"
-  r"t[ée]l(?:[ée]phone)?|portable|appelez|handy|mobil(?:e|funk)?|rufnummer|anruf|fon|m[óo]vil|celular|tel[ée]fono|llame|cellulare|"
-  r"telefoon|telefone|numer|landline|helpline|toll[- ]free)\b|[☎📞📱✆]|电话|手机|電話|전화)"
-  r"(?:\s+(?:me|us|him|her|them|number|no|nr|is|at|on|to|or|my|the|now|today|anytime|please|nummer|num[ée]ro|n[úu]mero|au|auf|an|unter|al|office|free)\b)*[\s.:#)(=/-]{0,5}\Z",
-  re.I,
-)  # fmt: skip
+  r"""
+  (?:
+    \b(?:
+      tel(?:e(?:phone|fon|fono|fone))?|phone|ph|call|cell|mobile?|mob|fax|whatsapp|signal|sms|text|ring|dial|hotline|contact
+      |landline|helpline|toll[- ]free|t[ée]l(?:[ée]phone)?|portable|appelez|handy|mobil(?:e|funk)?|rufnummer|anruf|fon
+      |m[óo]vil|celular|tel[ée]fono|llame|cellulare|telefoon|telefone|numer
+    )\b
+    |[☎📞📱✆]|电话|手机|電話|전화
+  )
+  (?:
+    \s+(?:me|us|him|her|them|number|no|nr|is|at|on|to|or|my|the|now|today|anytime|please|free|office
+      |nummer|num[ée]ro|n[úu]mero|au|auf|an|unter|al)\b
+  )*
+  [\s.:\#)(=/-]{0,5}\Z
+  """,
+  re.I | re.X,
+)
 _DATE = re.compile(
-  r"(?:(?:19|20)\d\d([-./ ])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])|(?:0?[1-9]|[12]\d|3[01])([-./ ])(?:0?[1-9]|1[0-2]|[12]\d|3[01])\2(?:19|20)?\d\d"
-  r"|(?:19|20)\d\d\s?[-–/]\s?(?:19|20)\d\d)(?![-./]?\d)"
+  r"""
+  (?:
+    (?:19|20)\d\d([-./ ])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])
+    |(?:0?[1-9]|[12]\d|3[01])([-./ ])(?:0?[1-9]|1[0-2]|[12]\d|3[01])\2(?:19|20)?\d\d
+    |(?:19|20)\d\d\s?[-–/ ]\s?(?:19|20)\d\d
+  )
+  (?![-./ ]?\d)
+  """,
+  re.X,
 )
 _GROUPS = re.compile(r"\d+")
 
@@ -38,17 +63,31 @@ def phones(text: str, start: int, end: int, regions: Sequence[str] = REGIONS) ->
   """Phone numbers in text[start:end]; national forms of the regions (ISO 3166 codes)."""
   for m in _CANDIDATE.finditer(text, start, end):
     name = before(text, m.start())
-    if _DATE.match(m[0]) or OTHER_NUMBER.search(name):
+    if not m[0].startswith(("+", "(+")) and (_DATE.match(m[0]) or OTHER_NUMBER.search(name)):
       continue
-    number = _number(m[0], bool(_NAMES.search(name)), regions)
-    if not number and " " in m[0]:  # "room 12 415-555-2671"
-      rest = m[0].rpartition(" ")[2]
-      number = _number(rest, False, regions) if rest.count("-") + rest.count(".") > 1 else ""
-      if number:
-        yield Span(m.end() - len(rest), m.end(), "phone", number, rank=2)
-    elif number:
-      opened = m[0].startswith("(") and ")" not in m[0]
-      yield Span(m.start() + opened, m.end(), "phone", number, rank=2)
+    found = _found(m[0], bool(_NAMES.search(name)), regions)
+    if found:
+      first, written, number = found
+      first += m.start() + (written.startswith("(") and ")" not in written)
+      yield Span(first, m.start() + found[0] + len(written), "phone", number, rank=2)
+
+
+def _found(written: str, named: bool, regions: Sequence[str]) -> tuple[int, str, str] | None:
+  """(where it begins, as written, in E.164) of the number in a candidate: all of it, or without
+  another number before it ("room 12 415-555-2671") or after it ("+61 412 345 678 10")."""
+  number = _number(written, named, regions)
+  if number:
+    return 0, written, number
+  rest = written.rpartition(" ")[2]
+  if rest != written and rest.count("-") + rest.count(".") > 1:
+    number = _number(rest, False, regions)
+    return (len(written) - len(rest), rest, number) if number else None
+  while written.startswith(("+", "(+")) and " " in written:
+    written = written.rpartition(" ")[0].rstrip(" -")
+    number = _number(written, False, regions)
+    if number:
+      return 0, written, number
+  return None
 
 
 def _number(written: str, named: bool, regions: Sequence[str]) -> str:
@@ -97,4 +136,5 @@ def _grouped(number, groups: list[str], written: str) -> bool:
   usual = _GROUPS.findall(national)
   if groups in (usual, [usual[0].lstrip("0"), *usual[1:]], [str(number.country_code), *usual]):
     return True
-  return written.startswith(("0", "(0")) and groups[0] == usual[0]
+  mobile = plans.number_type(number) == plans.PhoneNumberType.MOBILE
+  return written.startswith(("0", "(0")) and (groups[0] == usual[0] or mobile)
