@@ -270,3 +270,22 @@ def test_a_sketch_made_otherwise_is_refused():
   part = sketch([Example(text="a b c d")], Settings(bands=5))
   with pytest.raises(ValueError, match="dedup.bands=20"):
     duplicates([part], Settings())
+
+
+def test_the_most_similar_kept_row_is_named():
+  words = text(np.random.default_rng(0), 100)
+  changed = lambda *places: Example(
+    text=" ".join(f"new{i}" if i in places else w for i, w in enumerate(words))
+  )
+  rows = [changed(10, 20), changed(80), changed()]  # 0.83 between the kept ones; 0.88, 0.94
+  found = find(rows, Settings(threshold=0.88))
+  assert found.keep.tolist() == [True, True, False] and found.of[2] == 1
+  assert found.similarity[2] == np.float32(95 / 101)
+
+
+def test_all_128_bits_make_an_exact_repeat():
+  keys = np.array([[1, 1], [1, 2], [1, 1], [2, 1], [1, 2], [1, 3]], np.uint64)
+  nothing = np.zeros((6, 0), np.uint64)
+  part = Sketch(keys, np.zeros(6, np.uint64), nothing, np.zeros(13, int), np.zeros(0, np.uint32))
+  found = duplicates([part], Settings(near=False))
+  assert found.of.tolist() == [-1, -1, 0, -1, 1, -1]
