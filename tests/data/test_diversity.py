@@ -50,14 +50,24 @@ def test_openings_that_come_again_are_listed():
 
 def test_neither_order_nor_division_changes_the_sample():
   texts = [f"text number {i} of many" for i in range(500)]
+  texts.sort(key=lambda t: _alone(t)._sample[0], reverse=True)  # those to leave out come last
   expected = measure(texts, size=50)
   assert expected["rows"] == 50 and measure(texts[::-1], size=50) == expected
-  parts = [Diversity(50) for _ in range(3)]
+  whole, *parts = (Diversity(50) for _ in range(4))
   for i, text in enumerate(texts):
+    whole.update(Example(text=text))
     parts[i % 3].update(Example(text=text))
   for part in parts[1:]:
     parts[0].merge(part)
-  assert parts[0].result() == expected
+  assert sorted(parts[0]._sample) == sorted(whole._sample)
+  lowest = sorted(d._sample[0] for d in map(_alone, texts))[-50:]
+  assert sorted(whole._sample) == lowest
+
+
+def _alone(text: str) -> Diversity:
+  found = Diversity(1)
+  found.update(Example(text=text))
+  return found
 
 
 def test_one_response_counts_once():

@@ -221,11 +221,11 @@ def test_each_kind_can_be_switched_off(settings, reasons):
 
 def test_validation_rows_win_and_are_counted():
   words = [" ".join(text(np.random.default_rng(i), 50)) for i in range(3)]
-  rows = [Example(text=t) for t in (*words, words[0], words[1] + " more", words[2])]
-  validation = np.array([0, 0, 0, 1, 1, 0], bool)
+  rows = [Example(text=t) for t in (*words, words[0], words[1] + " more", words[2], words[0])]
+  validation = np.array([0, 0, 0, 1, 1, 0, 1], bool)
   found = find(rows, order=np.where(validation, 0, 1))
-  assert found.keep.tolist() == [False, False, True, True, True, False]
-  assert found.against(validation) == 2
+  assert found.keep.tolist() == [False, False, True, True, True, False, False]
+  assert found.against(validation) == 2  # not the validation row that repeats another one
 
 
 def test_a_bucket_of_like_rows_stays_linear(monkeypatch):
@@ -270,3 +270,22 @@ def test_a_sketch_made_otherwise_is_refused():
   part = sketch([Example(text="a b c d")], Settings(bands=5))
   with pytest.raises(ValueError, match="dedup.bands=20"):
     duplicates([part], Settings())
+
+
+def test_the_most_similar_kept_row_is_named():
+  words = text(np.random.default_rng(0), 100)
+  changed = lambda *places: Example(
+    text=" ".join(f"new{i}" if i in places else w for i, w in enumerate(words))
+  )
+  rows = [changed(10, 20), changed(80), changed()]  # 0.83 between the kept ones; 0.88, 0.94
+  found = find(rows, Settings(threshold=0.88))
+  assert found.keep.tolist() == [True, True, False] and found.of[2] == 1
+  assert found.similarity[2] == np.float32(95 / 101)
+
+
+def test_all_128_bits_make_an_exact_repeat():
+  keys = np.array([[1, 1], [1, 2], [1, 1], [2, 1], [1, 2], [1, 3]], np.uint64)
+  nothing = np.zeros((6, 0), np.uint64)
+  part = Sketch(keys, np.zeros(6, np.uint64), nothing, np.zeros(13, int), np.zeros(0, np.uint32))
+  found = duplicates([part], Settings(near=False))
+  assert found.of.tolist() == [-1, -1, 0, -1, 1, -1]
