@@ -36,7 +36,7 @@ def check(
   nothing that could be mended. path itself is never touched. max_line: bytes; a longer line is
   refused, and never held in memory. max_words: of a row, above which it is called very long.
 
-  Memory grows with the number of rows, by about 200 bytes each, for duplicates. Raises InputError
+  Memory grows with the number of rows, by some hundred bytes each, for duplicates. Raises InputError
   where `path` cannot be opened or is no such file, and where `fix` is `path`.
   """
   if fix and os.path.exists(fix) and os.path.samefile(path, fix):

@@ -134,6 +134,7 @@ def test_what_is_drawn_is_also_said(written):
   _, tree, _ = written(report())
   pictures = [e for e in tree.iter("svg") if e.get("aria-hidden") != "true"]
   assert len(pictures) == 3 and all("rows between" in e.get("aria-label") for e in pictures)
+  assert all(e.get("role") == "img" for e in pictures)
   for table in tree.iter("table"):
     assert table.find("caption").text and {th.get("scope") for th in table.iter("th")} == {
       "col",

@@ -128,10 +128,11 @@ def test_what_is_odd_is_told_and_left(tmp_path, code):
 def test_repeated_rows_and_prompts(tmp_path):
   other = turns(("user", "Hi 1"), ("assistant", "another"))
   same = json.dumps(json.loads(good(1)) | {"id": 9}, indent=None, separators=(",", ":"))
-  found, rows = mend(tmp_path, good(1) + good(2) + same + "\n" + other + "\n")
+  third = turns(("user", "Hi 1"), ("assistant", "a third")) + "\n"  # of which nothing more is told
+  found, rows = mend(tmp_path, good(1) + good(2) + same + "\n" + other + "\n" + third)
   assert [(p.code, p.line) for p in found] == [("duplicate", 3), ("several-answers", 4)]
   assert (
-    "line 1" in str(next(iter(found))) and found.left_out == [(3, "duplicate")] and len(rows) == 3
+    "line 1" in str(next(iter(found))) and found.left_out == [(3, "duplicate")] and len(rows) == 4
   )
 
 
@@ -352,4 +353,6 @@ def test_personal_data_is_counted_and_never_shown(tmp_path):
   private = "Write to jane.roe@example.org or 192.0.2.77, key AKIAIOSFODNN7EXAMPLQ."
   found, _ = mend(tmp_path, turns(ASK, ("assistant", private)) + "\n" + good(1))
   text = "\n".join(found.lines())
-  assert found.private["email"] == 1 and "email 1" in text and "jane" not in text and not list(found)
+  assert (
+    found.private["email"] == 1 and "email 1" in text and "jane" not in text and not list(found)
+  )

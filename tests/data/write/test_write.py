@@ -109,6 +109,8 @@ def test_openai_preference_pairs():
     "preferred_output": [{"role": "assistant", "content": "Cod."}],
     "non_preferred_output": [{"role": "assistant", "content": "Cow."}],
   }
+  weighted = tuple(m | {"weight": 1} for m in PAIR.messages)
+  assert openai.row(Example(messages=weighted, rejected=PAIR.rejected)) == row
   whole = Example(messages=PAIR.messages, rejected=(PAIR.messages[0], *PAIR.rejected))
   assert openai.row(whole) == row  # the prompt may stand before the rejected answer as well
 
