@@ -192,6 +192,10 @@ def _output(settings: dict) -> Path:
     if not settings[key]:
       raise InputError(f"{key} is empty. Say what, as in --config.{key}={example}.")
   plugin.load("ftjax.data.curate.engines", settings["run"]["engine"])
+  if settings["card"]["tokenizer"] != "starter":  # Known now, not after hours of work.
+    from ftjax.data.tokens import TokenCounter
+
+    TokenCounter(settings["card"]["tokenizer"])([])
   return Path(settings["output"]).expanduser()
 
 

@@ -201,6 +201,7 @@ BAD = {
   "write__formats": ("jsonl,alpacca", "Did you mean 'alpaca'"),
   "run__engine": ("locall", "Did you mean 'local'"),
   "output": ("", "output is empty"),
+  "card__tokenizer": ("/nowhere", "card.tokenizer='/nowhere' is neither a folder"),
   "sources": ("nowhere/*.jsonl", "nowhere"),
 }
 

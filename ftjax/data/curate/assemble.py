@@ -65,13 +65,15 @@ def check_not_empty(table: Table, decision: Decision) -> None:
     return
   counts = read_counts(table).values()
   read, bad = sum(c["read"] for c in counts), sum(c["bad"] for c in counts)
-  lost = {
-    f"{s['name']} ({', '.join(s['dropped'])})": sum(s["dropped"].values())
-    for s in figures.steps(table, 0)
-  }
-  told = "; ".join(f"{name} dropped {n:,}" for name, n in lost.items() if n)
+  told = []
+  for step in figures.steps(table, 1):
+    detail = {e["reason"]: f" ({e['detail']})" for e in step["examples"] if e["detail"]}
+    told += [
+      f"{step['name']} dropped {n:,} as {r}{detail.get(r, '')}" for r, n in step["dropped"].items()
+    ]
+  first = next((b["message"] for s in table.stats for b in s["bad"]), "")
   raise InputError(
-    f"No row is left: {read:,} were read, {bad:,} could not be. {told or 'No step dropped any'}. "
+    f"No row is left: {read:,} were read, {bad:,} could not be. {'; '.join(told) or first or 'The sources are empty.'} "
     "Check the sources, and the thresholds of the steps named."
   )
 
