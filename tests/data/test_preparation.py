@@ -139,6 +139,31 @@ def test_a_run_that_broke_off_goes_on_from_its_chunks(version, source, tmp_path,
   assert done == [0, 1, 2, 3, 4, 5, 6], "no chunk is worked on twice"
 
 
+def test_small_files_that_broke_off_go_on_as_well(tmp_path, monkeypatch):
+  """They are read by one worker, chunk by chunk."""
+  from ftjax.data.curate import chunk
+
+  (tmp_path / "docs").mkdir()
+  for i in range(3):
+    write(tmp_path / "docs" / f"{i}.jsonl", [document(10 * i + j) for j in range(10)])
+  whole = prepare(tmp_path / "docs", tmp_path / "whole").hash
+  monkeypatch.setattr(stream, "_ROWS", 7)
+  done, through = [], chunk._through
+
+  def dies(job, raw):
+    if len(done) == 2:
+      raise KeyboardInterrupt
+    done.append(raw.number)
+    return through(job, raw)
+
+  monkeypatch.setattr(chunk, "_through", dies)
+  with pytest.raises(KeyboardInterrupt):
+    prepare(tmp_path / "docs", tmp_path / "out")
+  monkeypatch.setattr(chunk, "_through", lambda j, raw: done.append(raw.number) or through(j, raw))
+  assert prepare(tmp_path / "docs", tmp_path / "out").hash == whole
+  assert done == [0, 1, 2, 3, 4]
+
+
 def test_near_duplicates_never_straddle(tmp_path):
   docs = [document(i) for i in range(40)]
   rows_ = [{"prompt": f"Write of {i // 4}.", "completion": d} for i, d in enumerate(docs)]
@@ -166,6 +191,16 @@ def test_a_training_row_like_a_validation_row_goes(tmp_path):
   assert texts(version, "validation") == [docs[3] + " And so on.", document(99)]
   assert set(texts(version, "train")) == set(docs) - {docs[3]}
   assert version.report["duplicates"]["against_validation"] == 2
+
+
+def test_a_training_row_with_the_prompt_of_a_validation_row_goes(tmp_path):
+  pair = lambda i, seed: {"prompt": f"Write of {i}.", "completion": document(seed)}
+  train = write(tmp_path / "train.jsonl", [pair(i, i) for i in range(10)])
+  held = write(tmp_path / "held.jsonl", [pair(3, 103), pair(3, 203)])
+  version = prepare(train, tmp_path / "out", validation=str(held))
+  prompts = lambda split: [r["messages"][0]["content"] for r in rows(version, split)]
+  assert prompts("validation") == ["Write of 3."] * 2, "one prompt with two answers is kept"
+  assert prompts("train") == [f"Write of {i}." for i in range(10) if i != 3]
 
 
 def test_caps_and_entries_that_are_mappings(tmp_path):

@@ -268,6 +268,9 @@ def test_training_reads_a_version_by_its_own_split(first, tmp_path, tok):
     {"train": f"{first.folder}:test", "validation_fraction": 0.0, "max_length": 2000}, tok
   )
   assert len(test.train) == first.manifest["counts"]["test"] and not test.versions
+  whole = prepare(tmp_path / "a.jsonl", tmp_path / "whole", split__validation=0.0)
+  unsplit = load({"train": str(whole.folder), "max_length": 2000}, tok)
+  assert (len(unsplit.train), len(unsplit.validation)) == (40, 0), "a version is never split again"
   both = load({"train": f"{first.folder}@0.5, {tmp_path / 'a.jsonl'}@0.5", "max_length": 2000}, tok)
   assert len(both.validation) == first.manifest["counts"]["validation"]
 
