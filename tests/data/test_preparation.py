@@ -230,6 +230,11 @@ def test_nothing_left_says_what_left_it_out(tmp_path):
     prepare(path, tmp_path / "out")
 
 
+def test_a_split_without_rows_is_a_warning(tmp_path):
+  version = prepare(write(tmp_path / "one.jsonl", [document(1)]), tmp_path / "out")
+  assert "No row fell to validation" in " ".join(version.report["warnings"])
+
+
 BAD = {
   "split__validation": (1.5, "split.validation=1.5"),
   "run__memory": ("lots", "run.memory='lots' is not a size"),

@@ -73,8 +73,8 @@ def check_not_empty(table: Table, decision: Decision) -> None:
     ]
   first = next((b["message"] for s in table.stats for b in s["bad"]), "")
   raise InputError(
-    f"No row is left: {read:,} were read, {bad:,} could not be. {'; '.join(told) or first or 'The sources are empty.'} "
-    "Check the sources, and the thresholds of the steps named."
+    f"No row is left: {read:,} were read, {bad:,} could not be. "
+    f"{'; '.join(told) + '.' if told else first or 'The sources are empty.'} Check the sources, and the thresholds of the steps named."
   )
 
 
@@ -201,7 +201,7 @@ def write(
       with said.stage(f"write {extra}", f"writing {extra}"):
         publish.other(temporary / extra, extra, table, decision)
     report["warnings"] += written.balance.warnings(settings["balance"]["max_share"])
-    report["warnings"] += decision.warnings
+    report["warnings"] += decision.warnings + figures.unsplit(report["splits"], settings["split"])
     report["seconds"] = dict(said.seconds)
     _json(temporary / versions.REPORT, report)
     write_card(report, temporary)

@@ -57,13 +57,14 @@ def list_versions(output: str) -> int:
     raise InputError("output is empty. Say which folder, as in --config.output=prepared.")
   newest = versions.latest(output).name
   table = Table(title=f"versions in {output}", title_justify="left", expand=False)
-  for column in ("version", "created", "kind", "rows", "parent"):
-    table.add_column(column, justify="right" if column == "rows" else "left", no_wrap=True)
+  for column in ("version", "", "created", "rows", "parent"):
+    table.add_column(column, no_wrap=column != "rows")
   for name in reversed(versions.names(output)):
     m = versions.read(f"{output}/{versions.VERSIONS}/{name}").manifest
-    mark = " (LATEST)" if name == newest else ""
     rows = ", ".join(f"{n:,} {split}" for split, n in m["counts"].items())
-    table.add_row(name + mark, m["created"], m["kind"], rows, (m["parent"] or "")[: versions.SHORT])
+    created = m["created"][:16].replace("T", " ")
+    mark = versions.LATEST if name == newest else ""
+    table.add_row(name, mark, created, f"{rows} ({m['kind']})", (m["parent"] or "")[:8])
   _console().print(table)
   return 0
 

@@ -118,6 +118,16 @@ def step_counts(all_steps: list[dict[str, Any]], *names: str) -> dict[str, int]:
   return dict(sorted(out.items()))
 
 
+def unsplit(splits: dict[str, Any], shares: dict[str, Any]) -> list[str]:
+  """A warning for each split that was asked for and has no row."""
+  return [
+    f"No row fell to {name}, though split.{name} is {shares[name]:g}: there are too few clusters. Cut documents into rows "
+    "(rows=section or opening), raise the share, or name a source in `validation`."
+    for name in ("validation", "test")
+    if shares[name] and name not in splits
+  ]
+
+
 @dataclass
 class Written:
   """What is counted of the rows as they are written, a block at a time.
