@@ -15,7 +15,7 @@ import numpy as np
 
 from ftjax import storage
 from ftjax.config import InputError
-from ftjax.data.curate import figures, publish
+from ftjax.data.curate import decide, figures, publish
 from ftjax.data.curate import settings as settings_
 from ftjax.data.curate.decide import Decision
 from ftjax.data.curate.gather import Table
@@ -135,22 +135,26 @@ def manifest_of(
     "settings": settings_.recorded(settings), "libraries": libraries(),
   }  # fmt: skip
   if parent is not None:
-    new, before = _ids(table["id"][decision.order]), set(_parent_ids(parent))
+    new, before = decide.keys(table["id"][decision.order]), _parent_ids(parent)
     out["changed_settings"] = settings_.changed(parent.manifest["settings"], settings)
-    out["added"] = [i for i in new if i not in before]
-    out["removed"] = sorted(before - set(new))
+    out["added"] = _hex(new[~np.isin(new, before)])
+    out["removed"] = sorted(_hex(before[~np.isin(before, new)]))
   return out
 
 
-def _ids(values: np.ndarray) -> list[str]:
-  return [row.tobytes().hex() for row in np.ascontiguousarray(values.astype(">u8"))]
+def _hex(keys: np.ndarray) -> list[str]:
+  return [key.ljust(16, b"\0").hex() for key in keys.tolist()]
 
 
-def _parent_ids(parent: Version) -> list[str]:
+def _parent_ids(parent: Version) -> np.ndarray:
+  """S16 [rows]: the ids of a version, 16 bytes each in memory."""
   import pyarrow.parquet as pq
 
-  paths = [p for split in ("train", "validation", "test") for p in parent.shards(split)]
-  return [i for p in paths for i in pq.read_table(p, columns=["id"]).column(0).to_pylist()]
+  parts = [np.zeros(0, "S16")]
+  for path in (p for split in ("train", "validation", "test") for p in parent.shards(split)):
+    for table in pq.ParquetFile(path).iter_batches(batch_size=65536, columns=["id"]):
+      parts.append(np.frombuffer(bytes.fromhex("".join(table.column(0).to_pylist())), "S16"))
+  return np.concatenate(parts)
 
 
 def libraries() -> dict[str, str]:

@@ -114,10 +114,11 @@ def _sketches(table: Table) -> tuple[list[Sketch], list[str]]:
 
 def _among(ids: np.ndarray, others: np.ndarray) -> np.ndarray:
   """Whether each of `ids` is one of `others`; both uint64 [n, 2]."""
-  return np.isin(_void(ids), _void(others))
+  return np.isin(keys(ids), keys(others))
 
 
-def _void(ids: np.ndarray) -> np.ndarray:
+def keys(ids: np.ndarray) -> np.ndarray:
+  """Ids, uint64 [n, 2], as S16 [n]: values that can be compared and looked up."""
   return np.ascontiguousarray(ids.astype(">u8")).view("S16").ravel()
 
 
