@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 from ftjax import storage
 from ftjax.config import InputError, choice, positive
 from ftjax.data import loader
+from ftjax.data.versions import training
 from ftjax.evaluate.follow import follow
 from ftjax.evaluate.outputs import split_kinds
 from ftjax.evaluate.pmapped import PARTITIONS, make_evaluator
@@ -178,6 +179,7 @@ def _data(config: ConfigDict, run: Path | None, model: LanguageModel):
     trained = run_config(run)
     settings = trained.data
     settings.validation = config.data.validation or settings.validation
+    settings.train = training.pinned(settings.train, run)
     m = trained.model
     tokenizer = open_source(m.source, m.revision, m.new_tokens).tokenizer
     return loader.load(settings, tokenizer, **options)
@@ -187,7 +189,7 @@ def _data(config: ConfigDict, run: Path | None, model: LanguageModel):
       "rows."
     )
   settings = config.data.to_dict() | {
-    "train": config.data.validation,
+    "train": training.held_out(config.data.validation),
     "validation": "",
     "validation_fraction": 0.0,
   }

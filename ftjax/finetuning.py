@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from ftjax.batch import Batch, empty
 from ftjax.config import Duration, InputError, choice, positive
 from ftjax.data import loader
+from ftjax.data.versions import training
 from ftjax.evaluate.pmapped import make_evaluator
 from ftjax.finish import finish
 from ftjax.log import MetricsLog, say
@@ -55,8 +56,9 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
   mesh = make_mesh(**config.mesh)
   _check(config, mesh)
   opened = open_run(config)
+  pinned = config.data.to_dict() | {"train": training.pinned(config.data.train, workdir)}
   data = loader.load(
-    config.data,
+    pinned,
     opened.tokenizer,
     model_max_length=opened.checkpoint.config.max_length,
     stops=opened.stops,
@@ -69,6 +71,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
         f"{workdir} holds a finished run of this config; nothing to do. Give another --workdir to train again."
       )
       return Result(workdir, "done", step=-1)
+    training.record(workdir, data.versions, write=jax.process_index() == 0)
     say("\n".join(data.report.lines()))
     return _run(config, workdir, opened, data, mesh)
 

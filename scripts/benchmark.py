@@ -1,9 +1,7 @@
-"""Times a training step: python scripts/benchmark.py --mode=full --batch=4 --length=512
-[--against=trl] [--json]; or loading: python scripts/benchmark.py --mode=load --against=transformers
-
-Without --model: a random Llama of 56M parameters, or of 1 GB for loading. A peer (pip install -e
-'.[bench]') runs in turn on the same model, and ratios are printed: TRL's step with the same data
-and dtype and glibc's allocator tuned for it, or from_pretrained.
+"""Times training steps: python scripts/benchmark.py --mode=full --batch=4 [--against=trl] [--json]
+loading: --mode=load --against=transformers; near duplicates: --mode=dedup --against=datasketch
+Without --model: a random Llama of 56M parameters, or of 1 GB for loading. A peer (.[bench]) runs in
+turn on the same input: TRL's step (glibc's allocator tuned), from_pretrained, or MinHashLSH.
 """
 
 import json
@@ -13,31 +11,30 @@ from pathlib import Path
 from absl import flags
 
 from ftjax import cli
+from ftjax.research import tables
 
-_MODE = flags.DEFINE_enum("mode", "full", ["full", "lora", "load"], "What is trained; or load.")
+_MODE = flags.DEFINE_enum("mode", "full", ["full", "lora", "load", "dedup"], "What.")
 _MODEL = flags.DEFINE_string("model", "", "A folder in Hugging Face format.")
-_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Of the computation.")
-_BATCH = flags.DEFINE_integer("batch", 4, "Rows.", lower_bound=1)
-_LENGTH = flags.DEFINE_integer("length", 512, "Tokens in a row.", lower_bound=2)
-_STEPS = flags.DEFINE_integer("steps", 8, "Steps (or loads) that count.", lower_bound=1)
-_AGAINST = flags.DEFINE_enum("against", None, ["trl", "transformers"], "A peer to compare with.")
+flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Of the computation.")
+flags.DEFINE_integer("batch", 4, "Rows.", lower_bound=1)
+flags.DEFINE_integer("length", 512, "Tokens in a row.", lower_bound=2)
+_STEPS = flags.DEFINE_integer("steps", 8, "Steps, loads or turns that count.", lower_bound=1)
+_AGAINST = flags.DEFINE_enum("against", None, ["trl", "transformers", "datasketch"], "A peer.")
+_ROWS = flags.DEFINE_list("documents", ["20000", "60000", "200000"], "Of the corpora for dedup.")
 _JSON = flags.DEFINE_bool("json", False, "Print one line of JSON.")
 
 
 def main() -> None:
-  found = loads() if _MODE.value == "load" else steps()
+  found = {"load": loads, "dedup": dedup}.get(_MODE.value, steps)()
   if _JSON.value:
-    print(json.dumps(found if _AGAINST.value else found["ftjax"]))
-    return
-  for name, numbers in found.items():
-    print(name, "  ".join(f"{key} {value:,.4g}" for key, value in numbers.items()))
+    return print(json.dumps(found if _AGAINST.value else found.get("ftjax", found)))
+  print(tables.aligned(found))
 
 
 def steps() -> dict:
   from ftjax.research import benchmark
 
-  names = "mode", "dtype", "batch", "length", "steps"
-  options = {name: flags.FLAGS[name].value for name in names}
+  options = {n: flags.FLAGS[n].value for n in ("mode", "dtype", "batch", "length", "steps")}
   with tempfile.TemporaryDirectory() as scratch:
     folder = Path(_MODEL.value or benchmark.random_llama(Path(scratch) / "llama-56m"))
     found = {"ftjax": benchmark.train_step_time(folder, **options)}
@@ -48,9 +45,15 @@ def steps() -> dict:
 
 
 def loads() -> dict:
-  from ftjax.research import benchmark_load
+  from ftjax.research import benchmark_load as b
 
-  return benchmark_load.compare(_MODEL.value, _STEPS.value, _AGAINST.value == "transformers")
+  return b.compare(_MODEL.value, _STEPS.value, _AGAINST.value == "transformers")
+
+
+def dedup() -> dict:
+  from ftjax.research import benchmark_dedup as b
+
+  return b.compare(map(int, _ROWS.value), _STEPS.value, _AGAINST.value == "datasketch")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """All keys of configs/data/*.py with their defaults, and what each means."""
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FieldReference
 
 KEEP, MASK, HASH, DROP = "keep", "mask", "hash", "drop"
 
@@ -10,8 +10,8 @@ def get_config() -> ConfigDict:
   c = ConfigDict()
   # One source or several: a path, glob, folder, hf:NAME, tfds:NAME or URL, or a dict with `path` and,
   # where wanted, name, licence, category, rows, fields, prompt, response, weight, cap.
-  c.sources = ""
-  c.validation = ""  # the same; all of their rows are validation rows
+  c.sources = FieldReference("", field_type=object)  # text on the command line, lists in a file
+  c.validation = FieldReference("", field_type=object)  # the same; all rows are validation rows
   c.output = ""  # the folder that holds the versions
   c.format = "auto"  # of the rows of tables: as data.format of training
   c.rows = "text"  # of documents: text | title | outline | section | opening (see docs/data.md)
@@ -19,9 +19,9 @@ def get_config() -> ConfigDict:
   c.response = ""  # the same for the answer: "{text}"
 
   c.clean = x = ConfigDict()
-  x.fix = True  # mend broken encodings (ftfy) and curly whitespace
+  x.fix = True  # mend broken encodings (ftfy), remove control characters; typography stays
   x.unicode = "NFC"  # NFC | NFKC | none
-  x.markup = True  # remove HTML tags and entities
+  x.markup = True  # remove leftover HTML tags and entities, wiki links, BBCode
   x.boilerplate = True  # remove cookie notices, share buttons, navigation lines
   x.whitespace = True
 
@@ -32,39 +32,49 @@ def get_config() -> ConfigDict:
 
   c.quality = x = ConfigDict()
   x.enabled = True
-  x.min_words = 3  # of the document or answer
-  x.max_words = 100_000
+  x.min_words = 3  # of a document; an answer may have one
+  x.max_words = 100_000  # of the document or answer
+  x.min_document = 50  # words from which on the rules below are applied
+  x.max_answer_repetition = 0.5  # of answers: share of characters in 10-grams that stood before
+  # The rest for documents only (Gopher, C4, FineWeb; see ftjax/data/clean/quality.py).
   x.min_mean_word_length = 2.0
   x.max_mean_word_length = 15.0
   x.max_symbol_ratio = 0.1  # of "#" and ellipses to words
   x.min_alphabetic_words = 0.6  # share of words with a letter
-  x.min_stop_words = 2  # different ones; documents of min_document words only
+  x.min_stop_words = 2  # different ones
   x.max_bullet_lines = 0.9
   x.max_ellipsis_lines = 0.3
-  x.max_duplicate_lines = 0.3
+  x.min_terminal_lines = 0.12  # share of lines that end in punctuation
+  x.max_lorem_ipsum = 0  # times
+  x.max_duplicate_lines = 0.3  # share of lines (of three words and more) that stood before
+  x.max_duplicate_line_characters = 0.2
   x.max_duplicate_paragraphs = 0.3
   x.max_top_2gram = 0.2  # share of characters in the most frequent n-gram
   x.max_top_4gram = 0.16
-  x.max_duplicate_5gram = 0.15  # share of characters in n-grams that come more than once
+  x.max_duplicate_5gram = 0.15  # share of characters in n-grams that stood before
   x.max_duplicate_10gram = 0.10
-  x.min_document = 50  # words from which on stop words and repetition are judged
 
   c.words = x = ConfigDict()
   x.profanity = "keep"  # keep (and count) | mask | drop
-  x.lists = ""  # files of words or phrases of your own policy, one a line
+  x.lists = ""  # files of words or phrases of your own policy, one a line, "#" for comments
   x.listed = "drop"  # keep | mask | drop
 
   c.secrets = "mask"  # API keys, private keys, passwords: keep | mask | drop
 
-  c.pii = x = ConfigDict()  # each: keep | mask ("[EMAIL]") | hash ("[EMAIL:9f2c41]") | drop (the row)
+  c.pii = x = (
+    ConfigDict()
+  )  # each: keep | mask ("[EMAIL]") | hash ("[EMAIL:9f2c41]") | drop (the row)
   x.email = MASK
   x.phone = MASK
   x.card = MASK
   x.iban = MASK
   x.ip = MASK
   x.national_id = MASK
-  x.name = KEEP  # needs presidio-analyzer
+  x.name = KEEP  # not looked for; the others need presidio-analyzer
   x.key = ""  # of the hash; or the name of an environment variable: "env:PII_KEY"
+  x.regions = ""  # whose national phone numbers are known: "US,DE"; "" = ten large countries
+  x.private_ips = True  # also addresses of private and documentation networks, never 127.0.0.1
+  x.name_language = "en"
 
   c.dedup = x = ConfigDict()
   x.exact = True  # after lower-casing, and without punctuation and spacing

@@ -11,10 +11,11 @@ import numpy as np
 from ftjax.config import InputError, choice
 from ftjax.data import format as formats
 from ftjax.data.encode import OVERLONG, Fitted, Rows, Unit, fit, text_ids
-from ftjax.data.read import read
+from ftjax.data.read import read, versions
 from ftjax.data.record import Record
 from ftjax.data.report import Report
 from ftjax.data.split import split
+from ftjax.data.versions import training
 from ftjax.plugin import did_you_mean
 from ftjax.text.chat import Template, auto_separator
 
@@ -77,6 +78,7 @@ class Data:
   format: str
   report: Report
   max_length: int
+  versions: list[dict[str, Any]] = field(default_factory=list)  # prepared ones, of `data.train`
 
 
 def load(
@@ -96,6 +98,9 @@ def load(
   """
   settings = Settings.of(config_data)
   named = formats.parse_fields(settings.fields)
+  prepared = versions(settings.train) if settings.train else []
+  for version in prepared if settings.format == "auto" else ():
+    training.check_kind(version)
   records = read(settings.train)
   kind = (
     formats.detect(records, named)
@@ -118,8 +123,13 @@ def load(
     )
   side = _Side(kind, named, settings, tokenizer, Fitted(limit, how), tuple(stops))
   units, pairs = side.encode(records)
-  fraction = settings.validation_fraction
-  if settings.validation:
+  fraction, held_out = settings.validation_fraction, settings.validation
+  if prepared and not held_out and fraction:  # They are split already, and never again.
+    held_out = [str(v.folder) for v in prepared if v.shards("validation")]
+    fraction = 0.0
+  for version in prepared:
+    report.notes += training.notes(version)
+  if held_out:
     fraction = 0.0
   elif fraction == -1:
     fraction = _AUTO_FRACTION if settings.shuffle else 0.0
@@ -130,8 +140,9 @@ def load(
   ours, theirs = split([u.key for u in units], fraction)
   train, validation = [units[i] for i in ours], [units[i] for i in theirs]
   held = pairs
-  if settings.validation:
-    validation, held = side.encode(read(settings.validation, "data.validation"), count=False)
+  if held_out:
+    rows = read(held_out, "data.validation", split="validation")
+    validation, held = side.encode(rows, count=False)
   if not train:
     raise InputError(
       f"No row is left to train on: of {len(records)}, {side.fitted.dropped} were dropped as too long and {len(theirs)} "
@@ -147,7 +158,10 @@ def load(
         f"{unit.place}: token id {unit.ids.max()}, but the model knows ids below {vocab_size}. Do the model and the "
         "tokenizer (or the ids of format tokens) belong together?"
       )
-  data = Data(_rows(train, pairs), _rows(validation, held), side.template, kind, report, limit)
+  data = Data(
+    _rows(train, pairs), _rows(validation, held), side.template, kind, report, limit,
+    [training.facts(v) for v in prepared],
+  )  # fmt: skip
   if side.joined:
     report.notes.append(
       f"in {side.joined} of the first {min(_SAMPLE, len(records))} rows a token spans the end of the prompt, so that the "

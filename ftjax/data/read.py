@@ -10,21 +10,18 @@ from typing import Any
 
 from ftjax import plugin, storage
 from ftjax.config import InputError
+from ftjax.data import files
 from ftjax.data.record import Record
-
-_SUFFIXES = {
-  ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet",
-  ".txt": "text", ".md": "text",
-}  # fmt: skip
-_PACKED = (".gz", ".zst", ".bz2", ".xz")
-_HUBS = ("hf", "tfds")
+from ftjax.data.versions import training
+from ftjax.data.versions.manifest import Version
 
 
-def read(spec: str | Sequence[Any], key: str = "data.train") -> list[Record]:
+def read(spec: str | Sequence[Any], key: str = "data.train", split: str = "train") -> list[Record]:
   """All records that `spec` names, in order.
 
-  spec: a path, a glob, "hf:NAME[:SPLIT]", "tfds:NAME[:SPLIT]"; several of them between commas or
-  in a list; each with a weight if wanted: "a.jsonl@0.7, b.jsonl@0.3" or [("a.jsonl", 0.7),
+  spec: a path, a glob, "hf:NAME[:SPLIT]", "tfds:NAME[:SPLIT]", the folder of a prepared version (or
+  the one that holds them, for the newest), of which the rows of `split` are read, or of
+  "FOLDER:SPLIT"; several of them between commas or in a list; each with a weight if wanted: "a.jsonl@0.7, b.jsonl@0.3" or [("a.jsonl", 0.7),
   ("b.jsonl", 0.3)]. Weights are shares of the mixture: it has as many rows as all sources
   together, and a source is repeated or thinned to its share (the same rows each time). Without
   weights every row comes once.
@@ -39,7 +36,7 @@ def read(spec: str | Sequence[Any], key: str = "data.train") -> list[Record]:
     )
   sources = []
   for name, _ in parts:
-    rows = list(_records(name))
+    rows = list(_records(name, split))
     if not rows:
       raise InputError(f"{name!r} has no rows.")
     sources.append(rows)
@@ -70,27 +67,22 @@ def _weighted(part: Any) -> tuple[str, float | None]:
   return (found[1].strip(), float(found[2])) if found else (part, None)
 
 
-def _records(name: str) -> Iterator[Record]:
-  kind, _, rest = name.partition(":")
-  if kind in _HUBS:
-    yield from plugin.load("ftjax.data.sources", kind).records(rest)
+def versions(spec: str | Sequence[Any]) -> list[Version]:
+  """The prepared versions among what `spec` names, but for those of which it names a split."""
+  opened = (training.open_version(name) for name, _ in map(_weighted, _parts(spec)))
+  return [found[0] for found in opened if found and not found[1]]
+
+
+def _records(name: str, split: str) -> Iterator[Record]:
+  if found := training.open_version(name):
+    yield from training.records(found[0], found[1] or split)
     return
-  paths = storage.expand(name)
-  for path in paths:
-    yield from plugin.load("ftjax.data.sources", _source(path)).records(path)
-
-
-def _source(path: str) -> str:
-  bare = path.lower()
-  for packed in _PACKED:
-    bare = bare.removesuffix(packed)
-  suffix = "." + bare.rsplit("/", 1)[-1].rpartition(".")[2]
-  if suffix not in _SUFFIXES:
-    raise InputError(
-      f"{path!r}: no source reads {suffix!r} files. Known: {', '.join(_SUFFIXES)} (also with {', '.join(_PACKED)}), "
-      f"hf:NAME, tfds:NAME.{plugin.did_you_mean(suffix, _SUFFIXES)}"
-    )
-  return _SUFFIXES[suffix]
+  kind, rest = files.by_name(name)
+  if kind in files.HUBS or kind == "wp":
+    yield from plugin.load(files.SOURCES, kind).records(rest)
+    return
+  for path in storage.expand(rest):
+    yield from plugin.load(files.SOURCES, kind or files.source_of(path)).records(path)
 
 
 def _sized(rows: list[Record], count: int) -> list[Record]:

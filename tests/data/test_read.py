@@ -112,7 +112,7 @@ def test_weights_are_shares_of_a_mixture_as_large_as_its_sources(jsonl):
     ("a.csv", b'a,b\n1,"2\n', r"a\.csv:2: not a readable table"),
     ("a.csv", b"", r"a\.csv:1: the first line"),
     ("a.csv", b"a,b\n", r"a\.csv' has no rows"),
-    ("a.csv", b"a,b\n\xff,b\n", r"a\.csv: not UTF-8"),
+    ("a.csv", b"a,b\n\xff,b\n", r"a\.csv:2: not UTF-8"),
     ("a.txt", b"\xff", r"a\.txt: not UTF-8 text .* at byte 1"),
     ("a.parquet", b"no", r"a\.parquet: not a readable Parquet"),
     ("a.jsnl", b"{}", r"no source reads '\.jsnl' files.*hf:NAME.*Did you mean '\.jsonl'"),
@@ -207,3 +207,11 @@ def test_tfds_reads_what_it_prepared_without_tensorflow(tmp_path):
     read(f"tfds:ftjax_copy@{tmp_path}:dev")
   with pytest.raises(InputError, match="'tfds:no_such_thing' cannot be loaded.*array_record"):
     read("tfds:no_such_thing")
+
+
+def test_training_reads_documents_of_other_kinds(tmp_path):
+  (tmp_path / "a.md").write_text("---\ntitle: T\n---\n# Three\n")
+  (tmp_path / "b.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nFour.\n")
+  (tmp_path / "c.txt").write_text("Ada: Five.\n")
+  spec = f"{tmp_path}/a.md, {tmp_path}/b.vtt, transcript:{tmp_path}/c.txt"
+  assert [r["text"] for r in fields(read(spec))] == ["# Three\n", "Four.", "Ada: Five."]

@@ -2,41 +2,82 @@
 columns."""
 
 import csv
-import io
 from collections.abc import Iterator
 
 from ftjax.config import InputError
-from ftjax.data.record import Record
-from ftjax.storage import open_file
+from ftjax.data.record import Bad, Record, raise_error
+from ftjax.data.sources._reading import DEFAULT, Reading, lines, open_input
 
 
-def records(path: str) -> Iterator[Record]:
-  """All values are text. Raises InputError with the line for a header with empty or repeated
-  names, and for a row with more or fewer values than the header."""
-  csv.field_size_limit(1 << 30)  # The default refuses fields above 128 KiB, such as a long article.
-  with open_file(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as f:
-    try:
-      first = f.readline()
-      reader = csv.reader(_chain(first, f), delimiter=_delimiter(first, path), strict=True)
-      header = [name.strip() for name in next(reader, [])]
-      if not header or "" in header or len(set(header)) < len(header):
-        raise InputError(
-          f"{path}:1: the first line must name the columns, each once; it reads {header}."
+def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterator[Record]:
+  """All values are text. Tells `bad` the line of a row with more or fewer values than the header,
+  or that is not UTF-8, or too long; and of a header with empty or repeated names, which ends the
+  reading."""
+  csv.field_size_limit(
+    how.max_line
+  )  # The default refuses fields above 128 KiB, such as an article.
+  with open_input(path, how) as f:
+    text = _Lines(lines(f, path, lambda e: text.faults.append(e), how), path)
+    first = next(text, "")
+    reader = csv.reader(_chain(first, text), delimiter=_delimiter(first, path), strict=True)
+    header = [name.strip() for name in next(reader, [])]
+    if text.faults:
+      bad(text.faults[0])
+      return
+    if not header or "" in header or len(set(header)) < len(header):
+      bad(
+        InputError(f"{path}:1: the first line must name the columns, each once; it reads {header}.")
+      )
+      return
+    start = text.number + 1
+    while True:
+      error = row = None
+      try:
+        row = next(reader, None)
+      except csv.Error as e:
+        error = InputError(f"{path}:{start}: not a readable table: {e}.")
+      faults, text.faults = text.faults, []
+      if row and len(row) != len(header):
+        error = InputError(
+          f"{path}:{start}: {len(row)} values, but the header names {len(header)} columns ({', '.join(header)}). "
+          'Values that hold the delimiter or a line break belong in double quotes, and a quote is written "".'
         )
-      start = reader.line_num + 1
-      for row in reader:
-        if row and len(row) != len(header):
-          raise InputError(
-            f"{path}:{start}: {len(row)} values, but the header names {len(header)} columns ({', '.join(header)}). "
-            'Values that hold the delimiter or a line break belong in double quotes, and a quote is written "".'
-          )
-        if row:
-          yield Record(dict(zip(header, row, strict=True)), f"{path}:{start}")
-        start = reader.line_num + 1
+      if faults or error:  # A row of which a line is missing or unreadable is not taken in part.
+        for fault in faults or [error]:
+          bad(fault)
+      elif row:
+        yield Record(dict(zip(header, row, strict=True)), f"{path}:{start}")
+      if row is None and not error:
+        return
+      start = text.number + 1
+
+
+class _Lines:
+  """Lines as text, for csv; what is wrong with them is collected in `faults`."""
+
+  def __init__(self, numbered: Iterator[tuple[int, bytes]], path: str):
+    self.numbered, self.path, self.number = numbered, path, 0
+    self.faults: list[InputError] = []
+    self.held: tuple[int, bytes] | None = None
+
+  def __iter__(self) -> Iterator[str]:
+    return self
+
+  def __next__(self) -> str:
+    number, line = self.held or next(self.numbered)
+    self.held, self.number = None, self.number + 1
+    if number > self.number:  # Lines between were too long: one empty line stands for them.
+      self.held, self.number = (number, line), number - 1
+      return "\n"
+    try:
+      return line.decode("utf-8-sig" if self.number == 1 else "utf-8")
     except UnicodeDecodeError as e:
-      raise InputError(f"{path}: not UTF-8 text ({e.reason}). Save it as CSV UTF-8.") from e
-    except csv.Error as e:
-      raise InputError(f"{path}:{reader.line_num}: not a readable table: {e}.") from e
+      self.faults.append(
+        InputError(
+          f"{self.path}:{self.number}: not UTF-8 text ({e.reason} at byte {e.start + 1}). Save it as CSV UTF-8."
+        )
+      )
+      return line.decode("utf-8", "replace")
 
 
 def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:

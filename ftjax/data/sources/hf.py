@@ -2,19 +2,23 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from ftjax.config import InputError
-from ftjax.data.record import Record
+from ftjax.data.record import Bad, Record, raise_error
+from ftjax.data.sources._reading import DEFAULT, Reading
 
 _SPEC = re.compile(r"(?P<name>[^:@]+)(@(?P<config>[^:@]+))?(:(?P<split>.+))?")
 
 
-def records(path: str) -> Iterator[Record]:
+def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterator[Record]:
   """path: what follows "hf:". SPLIT is as in `datasets`, slices too ("train[:1000]"); without it,
-  the only split or "train". Raises InputError for a name or split that cannot be loaded."""
+  the only split or "train". Raises InputError for a name or split that cannot be loaded; tells `bad`
+  of a row that cannot be read, after which nothing more is."""
   import datasets
 
+  del how
   found = _SPEC.fullmatch(path)
   if not found:
     raise InputError(
@@ -42,5 +46,22 @@ def records(path: str) -> Iterator[Record]:
       )
     split = "train" if "train" in data else next(iter(data))
     data = data[split]
-  for number, row in enumerate(data, 1):
-    yield Record(row, f"hf:{name}:{split or 'all'} row {number}")
+  yield from numbered(data, f"hf:{name}:{split or 'all'}", bad, dict)
+
+
+def numbered(
+  data: Iterable[Any], name: str, bad: Bad, plain: Callable[[Any], dict[str, Any]]
+) -> Iterator[Record]:
+  """The rows of an opened dataset, until one cannot be read."""
+  rows, number = iter(data), 0
+  while True:
+    number += 1
+    try:
+      row = next(rows, None)
+    except Exception as e:  # Decoders fail in many ways of their own.
+      error = InputError(f"{name} row {number}: cannot be read: {' '.join(str(e).split())[:400]}")
+      break
+    if row is None:
+      return
+    yield Record(plain(row), f"{name} row {number}")
+  bad(error)

@@ -4,30 +4,45 @@ import json
 from collections.abc import Iterator
 
 from ftjax.config import InputError
-from ftjax.data.record import Record
-from ftjax.storage import open_file
+from ftjax.data.record import Bad, Record, raise_error
+from ftjax.data.sources._reading import DEFAULT, Reading, lines, open_input
 
 
-def records(path: str) -> Iterator[Record]:
-  """Raises InputError with the line (and column) for a line that is not a JSON object in UTF-8."""
-  with open_file(path) as f:
-    for number, line in enumerate(f, 1):
-      place = f"{path}:{number}"
+def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterator[Record]:
+  """Tells `bad` the line (and column) of each line that is not a JSON object in UTF-8, or is too
+  long."""
+  with open_input(path, how) as f:
+    for number, line in lines(f, path, bad, how):
       try:
-        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-      except UnicodeDecodeError as e:
-        raise InputError(f"{place}: not UTF-8 text ({e.reason} at byte {e.start + 1}).") from e
-      if not text.strip():
+        row = _row(line, number, f"{path}:{number}")
+      except InputError as e:
+        bad(e)
         continue
-      try:
-        row = json.loads(text)
-      except json.JSONDecodeError as e:
-        raise InputError(
-          f"{place}: not valid JSON at column {e.colno}: {e.msg}. Each line must be one whole JSON object; mend or "
-          "remove this line."
-        ) from e
-      if not isinstance(row, dict):
-        raise InputError(
-          f'{place}: a row must be a JSON object such as {{"text": "..."}}, but this is a {type(row).__name__}.'
-        )
-      yield Record(row, place)
+      if row is not None:
+        yield Record(row, f"{path}:{number}")
+
+
+def _row(line: bytes, number: int, place: str) -> dict | None:
+  try:
+    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+  except UnicodeDecodeError as e:
+    raise InputError(f"{place}: not UTF-8 text ({e.reason} at byte {e.start + 1}).") from e
+  if not text.strip():
+    return None
+  try:
+    row = json.loads(text)
+  except json.JSONDecodeError as e:
+    raise InputError(
+      f"{place}: not valid JSON at column {e.colno}: {e.msg}. Each line must be one whole JSON object; mend or "
+      "remove this line."
+    ) from e
+  except (
+    RecursionError,
+    ValueError,
+  ) as e:  # nested thousands deep; a number of thousands of digits
+    raise InputError(f"{place}: not readable JSON: {str(e).rstrip('.')}.") from e
+  if not isinstance(row, dict):
+    raise InputError(
+      f'{place}: a row must be a JSON object such as {{"text": "..."}}, but this is a {type(row).__name__}.'
+    )
+  return row

@@ -3,21 +3,28 @@
 from collections.abc import Iterator
 
 from ftjax.config import InputError
-from ftjax.data.record import Record
-from ftjax.storage import open_file
+from ftjax.data.record import Bad, Record, raise_error
+from ftjax.data.sources._reading import DEFAULT, Reading, open_input
+
+_ROWS = 1024  # at a time: a bound on memory
 
 
-def records(path: str) -> Iterator[Record]:
-  """Raises InputError for a file that is not Parquet."""
+def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterator[Record]:
+  """Tells `bad` of a file that is not Parquet, or is damaged from some row on."""
   import pyarrow
   import pyarrow.parquet
 
-  with open_file(path) as f:
+  number, error = 0, None
+  with open_input(path, how) as f:
     try:
-      number = 0
-      for table in pyarrow.parquet.ParquetFile(f).iter_batches():
+      for table in pyarrow.parquet.ParquetFile(f).iter_batches(batch_size=_ROWS):
         for row in table.to_pylist():
           number += 1
           yield Record(row, f"{path} row {number}")
-    except pyarrow.ArrowInvalid as e:
-      raise InputError(f"{path}: not a readable Parquet file: {e}") from e
+    except (pyarrow.ArrowException, OSError) as e:
+      if isinstance(e, OSError) and e.errno:  # The disk's, not the file's.
+        raise
+      where = f"{path} row {number + 1}" if number else path
+      error = InputError(f"{where}: not a readable Parquet file: {e}")
+  if error:
+    bad(error)

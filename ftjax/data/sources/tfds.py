@@ -14,18 +14,21 @@ from typing import Any
 import numpy as np
 
 from ftjax.config import InputError
-from ftjax.data.record import Record
+from ftjax.data.record import Bad, Record, raise_error
+from ftjax.data.sources._reading import DEFAULT, Reading
+from ftjax.data.sources.hf import numbered
 
 _SPEC = re.compile(
   r"(?P<name>[^:@]+(:\d+\.\d+\.\d+)?)(@(?P<dir>(\w+://)?[^:@]+))?(:(?P<split>.+))?"
 )
 
 
-def records(path: str) -> Iterator[Record]:
+def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterator[Record]:
   """path: what follows "tfds:". Without SPLIT, "train". Raises InputError for what cannot be
-  loaded."""
+  loaded; tells `bad` of a row that cannot be read, after which nothing more is."""
   import tensorflow_datasets as tfds
 
+  del how
   found = _SPEC.fullmatch(path)
   if not found:
     raise InputError(
@@ -45,8 +48,7 @@ def records(path: str) -> Iterator[Record]:
       "SPLIT (tfds:NAME@DATA_DIR:SPLIT). A dataset prepared elsewhere must be array_record: tfds build NAME "
       "--file_format=array_record."
     ) from e
-  for number, row in enumerate(data, 1):
-    yield Record({k: _plain(v) for k, v in row.items()}, f"tfds:{name}:{split} row {number}")
+  yield from numbered(data, f"tfds:{name}:{split}", bad, _plain)
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,120 @@
+"""Examples as JSON (inside a preparation) and as the columns of a version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ftjax.data.example import Example, Origin
+
+KINDS = ("text", "messages", "preference")
+SPLITS = ("train", "validation", "test")
+_ORIGIN = ("source", "path", "row", "licence", "date", "url")
+
+
+def to_json(example: Example) -> str:
+  """One line that `from_json` reads back whole."""
+  origin = {name: getattr(example.origin, name) for name in _ORIGIN}
+  row = _content(example) | {
+    "category": example.category, "title": example.title, "weight": example.weight, "origin": origin,
+  }  # fmt: skip
+  return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+
+
+def from_json(line: str) -> Example:
+  row = json.loads(line)
+  return Example(
+    row.get("text", ""), tuple(row.get("messages", ())), tuple(row.get("rejected", ())),
+    Origin(**row["origin"]), row["category"], row["title"], row["weight"],
+  )  # fmt: skip
+
+
+def _content(example: Example) -> dict[str, Any]:
+  if example.kind == "text":
+    return {"text": example.text}
+  out = {"messages": [dict(m) for m in example.messages]}
+  return out | ({"rejected": [dict(m) for m in example.rejected]} if example.rejected else {})
+
+
+def digest(example: Example) -> bytes:
+  """16 bytes over what a version says of a row but where it lies: its content, source, licence,
+  category, title, date, address and weight. Path and line are left out, so that a moved file and
+  a line inserted above change nothing."""
+  o = example.origin
+  values = [
+    _content(example), o.source, o.licence, o.date, o.url, example.category, example.title,
+    float(example.weight),
+  ]  # fmt: skip
+  text = json.dumps(values, sort_keys=True, ensure_ascii=False)
+  return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def writable(example: Example) -> Example:
+  """As files can hold it: lone surrogates, which UTF-8 has no bytes for, are replaced by U+FFFD,
+  and messages keep role, content and weight."""
+  example = example.map(_utf8)
+  messages = tuple(map(_message, example.messages))
+  rejected = tuple(map(_message, example.rejected))
+  if (messages, rejected) == (example.messages, example.rejected):
+    return example
+  return replace(example, messages=messages, rejected=rejected)
+
+
+def _message(m: Mapping[str, Any]) -> dict[str, Any]:
+  """Whole weights are ints, so that one content has one id."""
+  out = {"role": m["role"], "content": m["content"]}
+  weight = m.get("weight")
+  if weight is not None:
+    out["weight"] = int(weight) if float(weight).is_integer() else float(weight)
+  return out
+
+
+def _utf8(text: str) -> str:
+  try:
+    text.encode("utf-8")
+    return text
+  except UnicodeEncodeError:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def columns(example: Example, cluster: str, split: str) -> dict[str, Any]:
+  """A row of a version's Parquet files."""
+  o = example.origin
+  return {"id": example.id} | _content(example) | {
+    "source": o.source, "path": o.path, "row": o.row, "licence": o.licence, "date": o.date,
+    "url": o.url, "title": example.title, "category": example.category,
+    "weight": float(example.weight), "cluster": cluster, "split": split,
+  }  # fmt: skip
+
+
+def from_columns(row: Mapping[str, Any]) -> Example:
+  """The example that `columns` made a row of."""
+  messages = lambda name: tuple(map(_message, row.get(name) or ()))
+  origin = Origin(**{name: row[name] for name in _ORIGIN})
+  return Example(
+    row.get("text") or "", messages("messages"), messages("rejected"), origin,
+    row["category"], row["title"], row["weight"],
+  )  # fmt: skip
+
+
+def schema(kind: str, weighted: bool):
+  """The Arrow schema of a version. weighted: some messages carry a weight of their own."""
+  import pyarrow as pa
+
+  text = pa.string()
+  message = [("role", text), ("content", text)] + ([("weight", pa.float64())] if weighted else [])
+  messages = pa.list_(pa.struct(message))
+  content = {
+    "text": [("text", text)],
+    "messages": [("messages", messages)],
+    "preference": [("messages", messages), ("rejected", messages)],
+  }[kind]
+  rest = [
+    ("source", text), ("path", text), ("row", pa.int64()), ("licence", text), ("date", text),
+    ("url", text), ("title", text), ("category", text), ("weight", pa.float64()),
+    ("cluster", text), ("split", text),
+  ]  # fmt: skip
+  return pa.schema([("id", text), *content, *rest])

@@ -1,0 +1,118 @@
+"""Which source reads a file, and the files of folders and zip archives."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+
+import fsspec
+
+from ftjax import plugin, storage
+from ftjax.config import InputError
+from ftjax.data.sources._reading import MEMBER, PACKED
+
+SOURCES = "ftjax.data.sources"
+SUFFIXES = {
+  ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet",
+  ".txt": "text", ".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html", ".xhtml": "html",
+  ".pdf": "pdf", ".vtt": "subtitles", ".srt": "subtitles", ".xml": "xml", ".wxr": "wxr", ".rss": "feed", ".atom": "feed",
+}  # fmt: skip
+HUBS = ("hf", "tfds")
+_WEB = ("http://", "https://")
+
+
+def by_name(spec: str) -> tuple[str, str]:
+  """("hf", "NAME:SPLIT") of "hf:NAME:SPLIT": a source that is named before a colon, and the rest;
+  ("", spec) where none is."""
+  kind, colon, rest = spec.partition(":")
+  named = colon and rest and not rest.startswith("//") and kind in plugin.names(SOURCES)
+  return (kind, rest) if named or (colon and kind in HUBS) else ("", spec)
+
+
+def suffix_of(path: str) -> str:
+  """The suffix, in lower case, before one such as ".gz"."""
+  bare = path.lower()
+  for packed in PACKED:
+    bare = bare.removesuffix(packed)
+  return "." + bare.replace(MEMBER, "/").rsplit("/", 1)[-1].rpartition(".")[2]
+
+
+def source_of(path: str) -> str:
+  """The source that reads a file, by its suffix. Raises InputError for one that none does."""
+  suffix = suffix_of(path)
+  if suffix not in SUFFIXES:
+    raise InputError(
+      f"{path!r}: no source reads {suffix!r} files. Known: {', '.join(SUFFIXES)} (also with {', '.join(PACKED)}), "
+      f"hf:NAME, tfds:NAME.{plugin.did_you_mean(suffix, SUFFIXES)}"
+    )
+  return SUFFIXES[suffix]
+
+
+def is_web(path: str) -> bool:
+  """Whether a path is a URL to fetch."""
+  return path.startswith(_WEB)
+
+
+def expand(path: str) -> list[str]:
+  """The files of a path, glob or folder, and the members of zip archives, sorted. Hidden files and
+  folders are passed over. Raises InputError where there are none."""
+  fs, root = fsspec.core.url_to_fs(os.path.expanduser(path))
+  if not fs.isdir(root):
+    files = storage.expand(path)
+  elif storage.is_remote(path):
+    scheme = path.split("://")[0] + "://"
+    files = [scheme + f for f in sorted(fs.find(root)) if not _hidden(f[len(root) :])]
+  else:
+    files = walk(root)
+  if not files:
+    raise InputError(f"No file in {path!r}. Hidden files (.name) are passed over.")
+  return [m for f in files for m in (members(f) if f.lower().endswith(".zip") else [f])]
+
+
+def walk(folder: str) -> list[str]:
+  """All files under a folder. Links to folders are not followed: their files are found where they
+  lie; one that leaves the folder is listed itself, to be refused (`refusal`)."""
+  out = []
+  for root, folders, names in os.walk(folder):
+    folders[:] = sorted(f for f in folders if not f.startswith("."))
+    links = [f for f in folders if os.path.islink(os.path.join(root, f))]
+    names += [f for f in links if not _inside(os.path.join(root, f), folder)]
+    out += [os.path.join(root, n) for n in names if not n.startswith(".")]
+  return sorted(out)
+
+
+def members(archive: str) -> list[str]:
+  """The files of a zip archive, as "archive.zip::member"; the archive itself where it cannot be
+  read."""
+  try:
+    with fsspec.open(archive, "rb") as f, zipfile.ZipFile(f) as packed:
+      infos = [i for i in packed.infolist() if not i.is_dir()]
+      names = [i.filename for i in infos if not _hidden("/" + i.filename)]
+  except (zipfile.BadZipFile, NotImplementedError):
+    return [archive]
+  return [f"{archive}{MEMBER}{name}" for name in sorted(set(names))]
+
+
+def refusal(part: str, folder: str) -> str:
+  """Why a file of a source must not be read; "" where nothing speaks against it. folder: the
+  source's path; where that is a folder, links in it must not leave it."""
+  if is_web(part) or storage.is_remote(part):
+    return ""
+  if part.lower().endswith(".zip") and MEMBER not in part:
+    return f"{part}: not a readable zip archive."
+  file = part.partition(MEMBER)[0] if ".zip" + MEMBER in part.lower() else part
+  folder = os.path.expanduser(folder)
+  if os.path.isdir(folder) and not _inside(file, folder):
+    return f"{part}: a link that leads out of {folder}; it was not followed."
+  if not os.path.isfile(file):
+    return f"{part}: not a regular file."
+  return ""
+
+
+def _inside(path: str, folder: str) -> bool:
+  root = os.path.realpath(folder)
+  return os.path.commonpath([root, os.path.realpath(path)]) == root
+
+
+def _hidden(path: str) -> bool:
+  return "/." in path or "/__MACOSX/" in path

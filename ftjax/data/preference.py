@@ -1,0 +1,43 @@
+"""Preference pairs: a prompt, the chosen answer and the other, whatever the columns hold."""
+
+from __future__ import annotations
+
+from ftjax.data.example import Message
+from ftjax.data.row import Row
+from ftjax.data.sources import openai
+
+_ASKED = ("prompt", "conversations", "messages", "question", "instruction")
+
+
+def pair(row: Row) -> tuple[list[Message], list[Message]]:
+  """(the conversation with the chosen answer, the other answer alone).
+
+  "chosen" and "rejected" are texts, messages, or whole conversations; the prompt is one of the
+  columns that ask, text or messages, or what both conversations begin with. Raises InputError
+  naming the row's place for a pair without a prompt, and for answers that are empty or alike.
+  """
+  record = row.record
+  chosen, rejected = (
+    openai.messages(row.turns("assistant", row.get(name)), record)
+    for name in ("chosen", "rejected")
+  )
+  columns = [row.fields.get(name, name) for name in _ASKED]
+  column = next((c for c in columns if record.fields.get(c)), "")
+  before = openai.messages(row.turns("user", record.fields[column]), record) if column else []
+  if not before:  # Two whole conversations, alike up to their answers.
+    alike = [a == b for a, b in zip(chosen, rejected, strict=False)]
+    same = alike.index(False) if False in alike else len(alike)
+    before, chosen, rejected = chosen[:same], chosen[same:], rejected[same:]
+  elif chosen[: len(before)] == before:
+    chosen, rejected = chosen[len(before) :], rejected[len(before) :]
+  system = row.text("system", optional=True)
+  if system and not any(m["role"] == "system" for m in before):
+    before = [{"role": "system", "content": system}, *before]
+  for name, answer in (("chosen", chosen), ("rejected", rejected)):
+    if not answer or answer[-1]["role"] != "assistant" or not answer[-1]["content"].strip():
+      raise row.error(f"{name!r} must end in an answer that is not the other one and not empty.")
+  if not before:
+    raise row.error(f"no prompt: a preference pair needs one of the columns {', '.join(_ASKED)}.")
+  if chosen == rejected:
+    raise row.error("the chosen answer and the other are the same.")
+  return before + chosen, rejected

@@ -1,0 +1,201 @@
+"""Reading within bounds: a line, a document or a packed file that is too large is refused before
+it is ever held whole."""
+
+from __future__ import annotations
+
+import functools
+import io
+import lzma
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO
+
+import fsspec
+
+from ftjax.config import InputError
+from ftjax.data.record import Bad
+from ftjax.storage import is_remote, open_file
+
+MAX_LINE = 50_000_000
+_CHUNK = 1 << 20
+_FREE = 64 << 20  # bytes that any packed file may expand to, however small it is
+PACKED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
+MEMBER = "::"  # "archive.zip::member"
+
+
+@dataclass(frozen=True)
+class Reading:
+  """How sources read. All bounds are bytes after unpacking.
+
+  max_line: of a line or a row. max_document: of a file that is held whole (an article, a PDF, a
+  JSON object). max_ratio: of unpacked to packed bytes; text packs to a third or a tenth, and zeros
+  to a thousandth. cache: a folder for what is fetched; "" = none. allow_private: whether addresses
+  that are not of the public internet may be fetched from. drafts: whether unpublished posts of an
+  export are read.
+  """
+
+  max_line: int = MAX_LINE
+  max_document: int = 1 << 30
+  max_ratio: int = 200
+  cache: str = ""
+  allow_private: bool = False
+  drafts: bool = False
+  delay: float = 1.0  # seconds between two requests to a site
+
+
+DEFAULT = Reading()
+
+
+def size(count: int) -> str:
+  """ "50 MB": for people."""
+  for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+    if count >= scale:
+      return f"{count / scale:.3g} {unit}"
+  return f"{count} bytes"
+
+
+def open_input(path: str, how: Reading = DEFAULT) -> IO[bytes]:
+  """Opens a file, a packed file or a member of a zip archive ("a.zip::b.txt") for reading bytes.
+
+  Reading raises InputError where a packed file is damaged, or expands to more than how.max_ratio
+  times its size (and to more than 64 MB).
+  """
+  archive, _, member = path.partition(MEMBER)
+  if member and archive.lower().endswith(".zip"):
+    return _open_member(archive, member, how)
+  suffix = "." + path.lower().rpartition(".")[2]
+  if suffix not in PACKED:
+    return open_file(path)
+  fs, bare = fsspec.core.url_to_fs(path)
+  raw = _Unpacked(open_file(path), path, max(_FREE, how.max_ratio * fs.size(bare)))
+  return io.BufferedReader(raw, _CHUNK)
+
+
+def _open_member(archive: str, member: str, how: Reading) -> IO[bytes]:
+  place = f"{archive}{MEMBER}{member}"
+  try:
+    fs, bare = fsspec.core.url_to_fs(archive)
+    packed = _archive(archive, str(fs.info(bare)), os.getpid())
+    info = packed.getinfo(member)
+    if info.flag_bits & 1:
+      raise InputError(f"{place}: the member is encrypted. Unpack the archive with its password.")
+    raw = _Unpacked(packed.open(info), place, max(_FREE, how.max_ratio * info.compress_size))
+  except (zipfile.BadZipFile, KeyError, NotImplementedError) as e:
+    raise InputError(f"{place}: not a readable zip archive: {e}.") from e
+  return io.BufferedReader(raw, _CHUNK)
+
+
+@functools.lru_cache(maxsize=2)
+def _archive(path: str, state: str, process: int) -> zipfile.ZipFile:
+  """An archive, kept open, as its directory is read whole each time. state: changes with the file.
+  process: a forked one must not move this one's place in the file."""
+  del state, process
+  return zipfile.ZipFile(fsspec.open(path, "rb").open() if is_remote(path) else path)
+
+
+class PackedError(InputError):
+  """A packed file is damaged, or expands beyond its bound."""
+
+
+class _Unpacked(io.RawIOBase):
+  """What a packed file holds, up to a bound."""
+
+  def __init__(self, inner: IO[bytes], place: str, bound: int):
+    self.inner, self.place, self.bound, self.count = inner, place, bound, 0
+    self.some = getattr(inner, "read1", inner.read)  # What stands before damage is given, too.
+
+  def readable(self) -> bool:
+    return True
+
+  def readinto(self, buffer) -> int:
+    try:
+      data = self.some(min(len(buffer), _CHUNK))
+    except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError) as e:
+      if isinstance(e, OSError) and e.errno:
+        raise
+      raise self.damaged(e) from e
+    except Exception as e:
+      if type(e).__name__ != "ZstdError":  # of a library that only .zst files need
+        raise
+      raise self.damaged(e) from e
+    self.count += len(data)
+    if self.count > self.bound:
+      raise PackedError(
+        f"{self.place}: expands to more than {size(self.bound)}, far beyond its own size; it was left. If it is what it "
+        "should be, unpack it first."
+      )
+    buffer[: len(data)] = data
+    return len(data)
+
+  def damaged(self, error: Exception) -> PackedError:
+    return PackedError(f"{self.place}: the packed file is damaged or cut short: {error}.")
+
+  def close(self) -> None:
+    self.inner.close()
+    super().close()
+
+
+def lines(f: IO[bytes], path: str, bad: Bad, how: Reading = DEFAULT) -> Iterator[tuple[int, bytes]]:
+  """(number from 1, line with its end) of each line. One above how.max_line bytes is told to `bad`
+  and passed over without being held."""
+  number = 0
+  try:
+    while line := f.readline(how.max_line + 1):
+      number += 1
+      if len(line) <= how.max_line:
+        yield number, line
+        continue
+      count, ended = len(line), line.endswith(b"\n")
+      del line
+      while not ended and (piece := f.readline(_CHUNK)):
+        count, ended = count + len(piece), piece.endswith(b"\n")
+      bad(
+        InputError(
+          f"{path}:{number}: the line has {size(count)} ({count} bytes); at most {size(how.max_line)} are read "
+          "(run.max_line)."
+        )
+      )
+  except PackedError as e:
+    bad(e)
+
+
+def read_document(path: str, bad: Bad, how: Reading = DEFAULT) -> bytes | None:
+  """A whole file; None where it is too large, damaged or a bomb, which is told to `bad`."""
+  error = None
+  try:
+    with open_input(path, how) as f:
+      raw = f.read(how.max_document + 1)
+  except InputError as e:
+    error = e
+  else:
+    if len(raw) <= how.max_document:
+      return raw
+    error = InputError(
+      f"{path}: the file has more than {size(how.max_document)}, which is the most that one document may have "
+      "(run.max_line). Split it."
+    )
+  bad(error)
+  return None
+
+
+def decode(raw: bytes, place: str, bad: Bad) -> str | None:
+  """UTF-8 text (UTF-16 with a byte order mark, too); None where it is neither, told to `bad`."""
+  encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+  try:
+    return raw.decode(encoding)
+  except UnicodeDecodeError as e:
+    error = InputError(
+      f"{place}: not UTF-8 text ({e.reason} at byte {e.start + 1}). Convert it: iconv -f latin1 -t utf-8."
+    )
+  bad(error)
+  return None
+
+
+def document(path: str, bad: Bad, how: Reading = DEFAULT) -> str | None:
+  """The text of a whole file, or None, told to `bad`; line ends are \\n."""
+  raw = read_document(path, bad, how)
+  text = None if raw is None else decode(raw, path, bad)
+  return None if text is None else text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,358 @@
+"""Checking and mending files of rows: each problem at its place, what is sound left alone, and a
+mended file in which nothing is left to mend."""
+
+import gzip
+import json
+import random
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from ftjax.config import InputError
+from ftjax.data import read
+from ftjax.data.lint import check, tolerant
+from ftjax.data.lint.problem import ERROR
+
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
+GOOD = '{"messages": [{"role": "user", "content": "Hi %d"}, {"role": "assistant", "content": "Ho %d"}]}\n'
+
+
+def good(n):
+  return GOOD % (n, n)
+
+
+def turns(*pairs):
+  return json.dumps({"messages": [{"role": r, "content": c} for r, c in pairs]}, ensure_ascii=False)
+
+
+def mend(tmp_path, content, name="rows.jsonl", **more):
+  """(findings, rows of the mended file) of a file with this content, which is checked once more."""
+  path, out = tmp_path / name, tmp_path / "mended.jsonl"
+  path.write_bytes(content if isinstance(content, bytes) else content.encode())
+  before = path.read_bytes()
+  found = check(str(path), str(out), **more)
+  assert path.read_bytes() == before
+  again = check(str(out), **more)
+  left = [str(p) for p in again if p.level == ERROR or p.mends]
+  assert not left and again.status == 0 and again.rows == found.written
+  return found, [json.loads(line) for line in out.read_bytes().splitlines()]
+
+
+def answer(row):
+  return row["messages"][-1]["content"]
+
+
+ASK = ("user", "Ask")
+# name: (line, code, what its column points at or "", the answer after mending or None where the row
+# is left out)
+LINES = {
+  "trailing comma in an object": (turns(ASK, ("assistant", "a"))[:-1] + ",}", "trailing-comma", ',}', "a"),
+  "trailing comma after the row": (turns(ASK, ("assistant", "a")) + ",", "trailing-comma", ',\n', "a"),
+  "single quotes": (str(json.loads(turns(ASK, ("assistant", "it's")))), "single-quotes", '\'messages\'', "it's"),
+  "apostrophe in single quotes": (turns(ASK, ("assistant", "it's")).replace('"', "'"), "single-quotes", '\'messages\'', "it's"),
+  "curly quotes": (turns(ASK, ("assistant", "a")).replace('"a"', "\u201ca\u201d"), "curly-quotes", '\u201ca', "a"),
+  "line break in a string": (turns(ASK, ("assistant", "a#b")).replace("#", "\n"), "line-break", '"a\nb', "a\nb"),
+  "tab in a string": (turns(ASK, ("assistant", "a#b")).replace("#", "\t"), "line-break", '"a\tb', "a\tb"),
+  "quotes in a string": (turns(ASK, ("assistant", "a 'b', c")).replace("'", '"'), "unescaped-quote", '"a "b"', 'a "b", c'),
+  "bad escape": (turns(ASK, ("assistant", "C:#dir")).replace("#", "\\d"), "bad-escape", '"C:', "C:\\ddir"),
+  "no comma": (turns(ASK, ("assistant", "a")).replace("}, {", "} {"), "missing-comma", ' {"role": "assistant', "a"),
+  "bare keys": (turns(ASK, ("assistant", "a")).replace('"role"', "role"), "unquoted-key", 'role: "user', "a"),
+  "python": (turns(ASK, ("assistant", "a"))[:-1] + ', "x": None}', "python-value", 'None', "a"),
+  "nan": (turns(ASK, ("assistant", "a"))[:-1] + ', "x": NaN}', "nan", 'NaN', "a"),
+  "infinity": (turns(ASK, ("assistant", "a"))[:-1] + ', "x": -Infinity}', "nan", '-Inf', "a"),
+  "comment": ("/* x */ " + turns(ASK, ("assistant", "a")), "comment", '/*', "a"),
+  "pretty-printed": (json.dumps(json.loads(turns(ASK, ("assistant", "a"))), indent=2), "spread", '{\n', "a"),
+  "bare messages": (json.dumps(json.loads(turns(ASK, ("assistant", "a")))["messages"]), "bare-messages", '[{', "a"),
+  "cut off": (turns(ASK, ("assistant", "a"))[:-9], "broken-json", '"conte', None),
+  "prose": ("Sorry, I cannot do that.", "broken-json", 'Sorry', None),
+  "a number": ("17", "not-an-object", '', None),
+  "misspelt key": (turns(ASK, ("assistant", "a")).replace("messages", "mesages"), "misspelt-key", '"mesages"', "a"),
+  "capital key": (turns(ASK, ("assistant", "a")).replace("messages", "Messages"), "misspelt-key", '"Messages"', "a"),
+  "misspelt inner key": (turns(ASK, ("assistant", "a")).replace('content": "a', 'contnet": "a'), "misspelt-key", '"contnet"', "a"),
+  "misspelt role": (turns(ASK, ("asistant", "a")), "unknown-role", '"asistant"', "a"),
+  "another role": (turns(("human", "Ask"), ("gpt", "a")), "unknown-role", '"human"', "a"),
+  "unknown role": (turns(("wizard", "Ask"), ("assistant", "a")), "unknown-role", '"wizard"', None),
+  "no content": ('{"messages": [{"role": "user"}, {"role": "assistant", "content": "a"}]}', "missing-key", '', None),
+  "unknown keys": ('{"foo": 1, "bar": 2}', "unknown-format", '', None),
+  "question and answer": ('{"question": "Ask", "answer": "a"}', "misspelt-key", '"question"', "a"),
+  "empty answer": (turns(ASK, ("assistant", " \n")), "empty", '"content": " ', None),
+  "empty system": (turns(("system", ""), ASK, ("assistant", "a")), "empty-system", '"system"', "a"),
+  "no answer": (turns(ASK), "no-answer", '', None),
+  "no last answer": (turns(ASK, ("assistant", "a"), ("user", "b")), "no-last-answer", '', "a"),
+  "no messages": ('{"messages": []}', "no-messages", '"messages"', None),
+  "system second": (turns(ASK, ("system", "s"), ("assistant", "a")), "system-not-first", '"system"', "a"),
+  "user twice": (turns(ASK, ("user", "b"), ("assistant", "a")), "same-turn", '"user"', "a"),
+  "a number for text": (turns(ASK, ("assistant", 7)), "not-text", '"content": 7', "7"),
+  "an object for text": (turns(ASK, ("assistant", {"a": 1})), "not-text", '"content": {', None),
+  "null for text": (turns(ASK, ("assistant", None)), "empty", '"content": null', None),
+  "space round the answer": (turns(ASK, ("assistant", " a\n")), "outer-space", '" a', "a"),
+  "mojibake": (turns(ASK, ("assistant", "caf\u00c3\u00a9")), "mojibake", '"caf', "caf\u00e9"),
+  "half a character": (turns(ASK, ("assistant", "a#")).replace("#", "\\ud83d"), "half-character", '', "a\ufffd"),
+  "control character": (turns(ASK, ("assistant", "a#b")).replace("#", "\\u0000"), "control-character", '"a\\u0000b', "ab"),
+  "another format": ('{"prompt": "Ask", "completion": "a"}', "mixed-formats", '', "a"),
+  "only weights of 0": (turns(ASK, ("assistant", "a")).replace("}]", ', "weight": 0}]'), "no-answer", '"weight"', None),
+  "deep": ("[" * 100_000, "broken-json", '[[', None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_each_problem_is_found_at_its_place_and_mended(tmp_path, name):
+  line, code, at, mended = LINES[name]
+  found, rows = mend(tmp_path, good(1) + good(2) + line + "\n" + good(3))
+  problem = next(p for p in found if p.code == code)
+  assert problem.line == 3 and bool(problem.column) == bool(at)
+  assert not at or f"{line}\n"[problem.column - 1 :].startswith(at)
+  assert problem.mends == (mended is not None) and problem.message and problem.fix
+  assert [answer(r) for r in rows] == ["Ho 1", "Ho 2", *([mended] if mended else []), "Ho 3"]
+  assert [line for line, _ in found.left_out] == ([] if mended else [3])
+  text = "\n".join(found.lines())
+  assert f"{code} (" in text and problem.message in text
+
+
+WARNED = {
+  "assistant-first": turns(("assistant", "Hello."), ASK, ("assistant", "a")),
+  "prompt-is-answer": turns(("user", "same"), ("assistant", "same")),
+  "very-long": turns(ASK, ("assistant", "w " * 400 + "w")),
+  "weight": turns(ASK, ("assistant", "a")).replace("}]", ', "weight": 0.5}]'),
+}
+
+
+@pytest.mark.parametrize("code", WARNED)
+def test_what_is_odd_is_told_and_left(tmp_path, code):
+  found, rows = mend(tmp_path, good(1) + WARNED[code] + "\n", max_words=400)
+  assert [(p.code, p.line, p.level) for p in found] == [(code, 2, "warning")]
+  assert rows[1] == json.loads(WARNED[code]) and found.status == 0
+
+
+def test_repeated_rows_and_prompts(tmp_path):
+  other = turns(("user", "Hi 1"), ("assistant", "another"))
+  same = json.dumps(json.loads(good(1)) | {"id": 9}, indent=None, separators=(",", ":"))
+  third = turns(("user", "Hi 1"), ("assistant", "a third")) + "\n"  # of which nothing more is told
+  found, rows = mend(tmp_path, good(1) + good(2) + same + "\n" + other + "\n" + third)
+  assert [(p.code, p.line) for p in found] == [("duplicate", 3), ("several-answers", 4)]
+  assert (
+    "line 1" in str(next(iter(found))) and found.left_out == [(3, "duplicate")] and len(rows) == 4
+  )
+
+
+def test_several_rows_in_a_line(tmp_path):
+  found, rows = mend(tmp_path, good(1) + good(2).strip() + good(3).strip() + "," + good(4))
+  assert [answer(r) for r in rows] == ["Ho 1", "Ho 2", "Ho 3", "Ho 4"]
+  assert ("error", "several-rows") in found.counts
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_list_rather_than_lines(tmp_path, indent):
+  text = json.dumps([json.loads(good(i)) for i in range(5)], indent=indent)
+  found, rows = mend(tmp_path, text + "\n")
+  assert [(p.code, p.line) for p in found] == [("list", 1)] and len(rows) == 5
+  found, rows = mend(tmp_path, text, "rows.json")  # where it is what it should be
+  assert not list(found) and len(rows) == 5
+
+
+def test_a_row_of_a_list_that_is_broken(tmp_path):
+  rows = [good(1).strip(), good(2).strip()[:-1] + ",}", good(3).strip()]
+  found, rows = mend(tmp_path, "[\n" + ",\n".join(rows) + "\n]\n", "rows.json")
+  assert [(p.code, p.line) for p in found] == [("trailing-comma", 3)] and len(rows) == 3
+
+
+def test_a_list_that_does_not_end(tmp_path):
+  found, rows = mend(tmp_path, "[\n" + good(1).strip() + ",\n" + good(2)[:20], "rows.json")
+  assert [(p.code, p.line) for p in found] == [("broken-json", 3)] and len(rows) == 1
+
+
+def test_encodings(tmp_path):
+  text = turns(ASK, ("assistant", "caf\u00e9 \u201cx\u201d")) + "\n" + good(1)
+  for name, raw in {
+    "byte-order-mark": b"\xef\xbb\xbf" + text.encode(),
+    "utf-16": text.encode("utf-16"),
+    "not-utf-8": text.encode("cp1252"),
+  }.items():
+    found, rows = mend(tmp_path, raw)
+    assert {p.code for p in found} == {name} and rows[0]["messages"][1][
+      "content"
+    ] == "caf\u00e9 \u201cx\u201d", name
+    assert len(rows) == 2
+
+
+def test_compressed_and_damaged(tmp_path):
+  rng = random.Random(0)
+  text = "".join(good(rng.getrandbits(60)) for _ in range(500))
+  whole = gzip.compress(text.encode())
+  found, rows = mend(tmp_path, whole, "rows.jsonl.gz")
+  assert not list(found) and len(rows) == 500
+  found, rows = mend(tmp_path, whole[: len(whole) // 2], "rows.jsonl.gz")
+  assert {p.code for p in found} <= {"unreadable", "broken-json"} and (
+    "error",
+    "unreadable",
+  ) in found.counts
+
+
+def test_tables(tmp_path):
+  found, rows = mend(tmp_path, 'prompt,completion\na," b c "\nd,\n', "rows.csv")
+  assert [(p.code, p.line) for p in found] == [("outer-space", 2), ("unknown-format", 3)]
+  assert rows == [{"prompt": "a", "completion": " b c"}]
+
+
+def test_a_line_without_end_is_refused_and_never_held(tmp_path):
+  path = tmp_path / "rows.jsonl"
+  with open(path, "w") as f:
+    f.write(good(1) + '{"text": "')
+    for _ in range(30):
+      f.write("x" * 1_000_000)
+    f.write('"}\n' + good(2))
+  tracemalloc.start()
+  found, out = (
+    check(str(path), str(tmp_path / "out.jsonl"), max_line=100_000),
+    tmp_path / "out.jsonl",
+  )
+  peak = tracemalloc.get_traced_memory()[1]
+  tracemalloc.stop()
+  assert peak < 8_000_000
+  assert [(p.code, p.line) for p in found] == [("too-long-line", 2)] and "30.0 MB" in str(
+    list(found)[0]
+  )
+  assert out.read_text() == good(1) + good(2)
+
+
+def sound(rng):
+  """A row that is right, written in one of many ways."""
+  words = lambda: " ".join(
+    rng.choice(
+      ["fish", "it's", 'a "b"', "c,", "{d}", "[e]", "\u00fc", "\n", "\\", ":", "\U0001f41f"]
+    )
+    for _ in range(rng.randint(1, 8))
+  )
+  texts = [("q" + words() + "q", "a" + words() + "a") for _ in range(rng.randint(1, 3))]
+  messages = [
+    {"role": r, "content": c} for q, a in texts for r, c in (("user", q), ("assistant", a))
+  ]
+  if rng.random() < 0.3:
+    messages = [{"role": "system", "content": "s" + words()}, *messages]
+  text = json.dumps({"messages": messages, "n": rng.random()}, ensure_ascii=rng.random() < 0.5)
+  return " " * rng.randint(0, 2) + text + rng.choice(["", " ", "\r"]) + "\n"
+
+
+def spoil(text, rng):
+  for _ in range(rng.randint(1, 3)):
+    i = rng.randrange(len(text))
+    cut = rng.choice([1, 1, 1, 10])
+    new = rng.choice(
+      ["", "", ",", '"', "'", "\\", "{", "]", "\n", "NaN", "None", "\x00", "\ud83d", "x"]
+    )
+    text = text[:i] + new + text[i + cut :]
+  return text.encode("utf-8", "surrogatepass")
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_is_broken_the_mended_file_is_sound(tmp_path, seed):
+  """And rows that were right come through byte for byte, in their order."""
+  rng = random.Random(seed)
+  pieces = [
+    sound(rng).encode() if rng.random() < 0.7 else spoil(sound(rng), rng) for _ in range(12)
+  ]
+  mend(tmp_path, b"".join(pieces))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_sound_rows_are_not_touched(tmp_path, seed):
+  rng = random.Random(seed)
+  rows = [sound(rng) for _ in range(20)]
+  bad = [turns(ASK, ("assistant", f"a{i}"))[:-1] + ",}\n" for i in range(5)]
+  mixed = [*rows, *bad]
+  rng.shuffle(mixed)
+  path, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+  path.write_text("".join(mixed), newline="")
+  found = check(str(path), str(out))
+  lines = out.read_bytes().splitlines(keepends=True)
+  assert [line for line in lines if line.decode() in rows] == [
+    r.encode() for r in mixed if r in rows
+  ]
+  assert found.changed == 5 and found.written == 25
+  again = tmp_path / "again.jsonl"
+  check(str(out), str(again))
+  assert again.read_bytes() == out.read_bytes()
+
+
+def test_the_file_itself_is_never_written(tmp_path):
+  path = tmp_path / "rows.jsonl"
+  path.write_text(good(1))
+  with pytest.raises(InputError, match="never changed. Name another"):
+    check(str(path), str(path))
+  (tmp_path / "link.jsonl").symlink_to(path)
+  with pytest.raises(InputError, match="never changed"):
+    check(str(path), str(tmp_path / "link.jsonl"))
+
+
+def test_what_is_no_such_file(tmp_path):
+  with pytest.raises(InputError, match="No file at"):
+    check(str(tmp_path / "none.jsonl"), str(tmp_path / "out.jsonl"))
+  with pytest.raises(InputError, match="reads .jsonl"):
+    check("rows.xlsx")
+  assert not list(tmp_path.iterdir())
+
+
+def test_the_exit_status(tmp_path):
+  path = tmp_path / "rows.jsonl"
+  path.write_text(good(1) + "broken\n")
+  assert check(str(path)).status == 2
+  assert check(str(path), str(tmp_path / "out.jsonl")).status == 0
+
+
+def test_many_problems_are_counted_but_not_all_kept(tmp_path):
+  path = tmp_path / "rows.jsonl"
+  path.write_text("".join(turns(("user", f"{i}"), ("asistant", "a")) + "\n" for i in range(1500)))
+  found = check(str(path))
+  assert found.counts["error", "unknown-role"] == 1500 and len(list(found)) == 1000
+  assert "unknown-role (1,500): --fix mends it" in "\n".join(found.lines())
+  assert len("\n".join(found.lines())) < 2000
+
+
+def test_formats_that_are_right_have_nothing_wrong(tmp_path):
+  for rows in (
+    [{"text": "A document.\n"}],
+    [{"prompt": "a", "completion": " b"}],
+    [{"instruction": "a", "input": "", "output": "b"}, {"instruction": "a", "input": "c", "output": "b", "history": [["x", "y"]]}],
+    [{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}],
+    [{"prompt": "a", "chosen": "b", "rejected": "c"}],
+    [{"input": {"messages": [{"role": "user", "content": "a"}]}, "preferred_output": [{"role": "assistant", "content": "b"}],
+      "non_preferred_output": [{"role": "assistant", "content": "c"}]}],
+    [{"input_ids": [1, 2, 3], "labels": [-100, 2, 3]}],
+    [{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}, {"role": "assistant", "content": "b", "weight": 1}]}],
+  ):  # fmt: skip
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    assert [str(p) for p in check(str(path))] == []
+
+
+@pytest.mark.parametrize(
+  "name", ["alpaca_en_demo.json", "c4_demo.jsonl", "e2e_devset.csv", "dpo_en_demo.json"]
+)
+def test_real_files(tmp_path, name):
+  """No error in files that train, and a mended copy that is read."""
+  if not (SHARED / name).is_file():
+    pytest.skip(f"needs shared/data/{name}")
+  out = tmp_path / "out.jsonl"
+  found = check(str(SHARED / name), str(out))
+  if name != "e2e_devset.csv":  # whose columns have names of their own
+    assert found.written + len(found.left_out) == found.rows == len(read.read(str(SHARED / name)))
+
+
+def test_tolerant_reading_agrees_with_json():
+  for value in ({}, [], {"a": [1, -2.5e3, True, None, 'x\\"\n\u2028']}, [{"b": {"c": []}}]):
+    for text in (
+      json.dumps(value),
+      json.dumps(value, indent=1),
+      json.dumps(value, ensure_ascii=False),
+    ):
+      assert tolerant.parse(text) == ([value], [])
+
+
+def test_personal_data_is_counted_and_never_shown(tmp_path):
+  private = "Write to jane.roe@example.org or 192.0.2.77, key AKIAIOSFODNN7EXAMPLQ."
+  found, _ = mend(tmp_path, turns(ASK, ("assistant", private)) + "\n" + good(1))
+  text = "\n".join(found.lines())
+  assert (
+    found.private["email"] == 1 and "email 1" in text and "jane" not in text and not list(found)
+  )
