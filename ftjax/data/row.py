@@ -14,7 +14,7 @@ from ftjax.plugin import did_you_mean
 
 _ROLES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
 
-Message = dict[str, str]
+Message = dict[str, Any]  # {"role", "content"}; "weight": 0 for an answer that is not trained on
 
 
 class Row:
@@ -70,11 +70,19 @@ class Row:
       role, content = m.get("role", m.get("from")), m.get("content", m.get("value"))
       if role is not None and content is not None:
         role = self.string(role, "role")
-        return {"role": _ROLES.get(role, role), "content": self.string(content, "content")}
+        message = {"role": _ROLES.get(role, role), "content": self.string(content, "content")}
+        return message if self._trained(m) else message | {"weight": 0}
     found = sorted(m) if isinstance(m, dict) else _kind(m)
     raise self.error(
       f'a message must be {{"role": ..., "content": ...}} or {{"from": ..., "value": ...}}, but has {found}.'
     )
+
+  def _trained(self, m: dict[str, Any]) -> bool:
+    """Whether a message may be trained on: its weight, as in OpenAI's fine-tuning format."""
+    weight = m.get("weight")
+    if weight is not None and weight not in (0, 1):
+      raise self.error(f"a message's weight must be 0 (not trained on) or 1, but is {weight!r}.")
+    return weight != 0
 
   def turns(self, role: str, value: Any) -> list[Message]:
     """One turn of text, or the messages that stand in its place."""

@@ -94,7 +94,8 @@ class Template:
     self, rows: Sequence[Messages], train_on: str = "responses", places: Sequence[str] | None = None
   ) -> list[Encoded]:
     """Encodes conversations. train_on: "responses" (every assistant turn), "last" (the last of
-    them alone) or "all".
+    them alone) or "all". An assistant turn with "weight": 0 is an answer that neither of the first
+    two trains on.
 
     Raises InputError naming the row's place for: a template that cannot render it or that is not
     prefix-preserving, a doubled BOS, no trained token, an answer without a stop token.
@@ -204,8 +205,13 @@ class Template:
     text = self._render(messages, False, place)
     if train_on == "all":
       return text, [(0, len(text))]
+    chosen = [i for i in answers if messages[i].get("weight") != 0]
+    if not chosen:
+      raise InputError(
+        f"{place}: no trained token: every answer has the weight 0. Give one the weight 1, or remove the row."
+      )
     spans = []
-    for i in answers if train_on == "responses" else answers[-1:]:
+    for i in chosen if train_on == "responses" else chosen[-1:]:
       prompt = self._render(messages[:i], True, place) if i else ""
       last = i + 1 == len(messages)
       turn = text if last else self._render(messages[: i + 1], False, place)

@@ -156,3 +156,14 @@ def test_an_unknown_format_lists_the_known():
   with pytest.raises(InputError, match="data.format='alpacca'.*sharegpt.*Did you mean 'alpaca'"):
     check_format("alpacca")
   assert "prompt" in FIELDS
+
+
+def test_the_weight_of_an_answer_is_kept_where_it_is_not_trained_on(record):
+  ask, answer = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
+  read = lambda weight: to_messages(record(messages=[ask, answer | {"weight": weight}]), "messages")
+  assert read(0) == read(0.0) == [ask, answer | {"weight": 0}]
+  assert read(1) == read(1.0) == read(None) == [ask, answer]
+  with pytest.raises(
+    InputError, match=r"f\.jsonl:3: a message's weight must be 0 .* or 1, but is 0\.5"
+  ):
+    read(0.5)

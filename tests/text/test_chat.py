@@ -49,6 +49,18 @@ def test_chat_trains_each_answer_up_to_the_end_of_its_turn(tiny, chatml):
   assert everything.ids == tok.apply_chat_template(TWO, return_dict=False)
 
 
+def test_an_answer_of_weight_0_is_read_and_not_trained_on(tiny, chatml):
+  tok = tiny(chatml, eos="<|im_end|>")
+  template, silent = Template.choose(tok), [*TWO[:-1], TWO[-1] | {"weight": 0}]
+  whole, encoded = template.encode(TWO), template.encode(silent)
+  assert encoded.ids == whole.ids
+  assert trained_text(tok, encoded) == "[Ho.<|im_end|>\n]"
+  assert trained_text(tok, template.encode(silent, "last")) == "[Ho.<|im_end|>\n]"
+  assert template.encode(silent, "all").trained == template.encode(TWO, "all").trained
+  with pytest.raises(InputError, match="r:1: no trained token: every answer has the weight 0"):
+    template.encode([TWO[1], TWO[2] | {"weight": 0}], place="r:1")
+
+
 @pytest.mark.parametrize("separator", ["", "\n", "\n\n### \"Answer\" 'é':\n"])
 @pytest.mark.parametrize("adds_bos", [True, False])
 def test_the_attached_template_renders_what_was_trained_on(tiny, separator, adds_bos):

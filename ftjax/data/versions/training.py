@@ -75,21 +75,15 @@ def notes(version: Version) -> list[str]:
   import pyarrow.compute as pc
   import pyarrow.parquet as pq
 
-  weighted, silent = 0, 0
+  weighted = 0
   for path in version.shards("train"):
-    file = pq.ParquetFile(path)
-    for table in file.iter_batches(columns=["weight"]):
+    for table in pq.ParquetFile(path).iter_batches(columns=["weight"]):
       weighted += pc.sum(pc.not_equal(table.column(0), 1.0)).as_py() or 0
-    silent += "messages.list.element.weight" in {
-      file.schema.column(i).path for i in range(len(file.schema.names))
-    }
   out = [
     f"the rows are those of version {version.name}; its validation rows are held out, no others"
   ]
   if weighted:
     out.append(f"{weighted:,} rows have a weight other than 1, which training does not use")
-  if silent:
-    out.append("messages have weights of their own, which training does not use (data.train_on)")
   return out
 
 
