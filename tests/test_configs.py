@@ -11,6 +11,9 @@ from ml_collections import ConfigDict
 
 from ftjax import batch, defaults
 from ftjax.config import Duration, flat
+from ftjax.data import defaults as data_defaults
+from ftjax.data.clean import steps
+from ftjax.data.curate import settings
 from ftjax.models import decoder, hf, lora
 from ftjax.parallel import rules
 from ftjax.parallel.mesh import make_mesh
@@ -20,7 +23,7 @@ from ftjax.train.state import TrainState, shard_state
 from ftjax.train.step import make_loss, train_step
 from tests.tiny import tiny_checkpoint
 
-CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.py"))
+CONFIGS = sorted((Path(__file__).resolve().parents[1] / "configs").rglob("*.py"))
 
 
 def built(path: Path) -> ConfigDict:
@@ -63,6 +66,23 @@ def test_the_keys_that_scripts_rely_on_are_there():
     eval.min_delta checkpoint.every checkpoint.keep mesh.data mesh.fsdp mesh.tensor
   """.split()
   assert set(relied_on) <= flat(defaults.get_config()).keys()
+
+
+@pytest.mark.parametrize("module", [defaults, data_defaults], ids=["training", "data"])
+def test_configs_stay_under_eighty_keys(module):
+  assert len(flat(module.get_config())) < 80
+
+
+@pytest.mark.parametrize(
+  "path", [p for p in CONFIGS if p.parent.name == "data"], ids=lambda p: p.stem
+)
+def test_every_data_config_is_accepted_by_preparation(path):
+  config = built(path)
+  assert set(flat(config)) == set(flat(data_defaults.get_config())), (
+    "keys stand in ftjax/data/defaults.py"
+  )
+  assert settings.plain(config) == settings.plain(settings.plain(config))
+  assert steps.steps(config), "every row passes something"
 
 
 TRAINING = [p for p in CONFIGS if {"optim", "train"} <= set(built(p))]
