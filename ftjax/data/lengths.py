@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _BITS = 6  # Below 2 ** (_BITS + 1) = 128 a bin is one value; above, 64 bins an octave.
+EXACT = 2 ** (_BITS + 1)  # below it, percentiles are exact
 PERCENTILES = (5, 50, 95, 99)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ftjax import plugin, storage
+from ftjax.config import InputError
 from ftjax.data.curate import chunk, rows
 from ftjax.data.curate.decide import Decision
 from ftjax.data.curate.gather import Table
@@ -75,6 +76,17 @@ def other(folder: Path, name: str, table: Table, decision: Decision) -> None:
   for number, split in enumerate(rows.SPLITS):
     if (decision.split[decision.order] == number).any():
       write((e for _, e in stream(table, decision, number)), str(folder / f"{split}.jsonl"))
+
+
+def or_warning(folder: Path, name: str, table: Table, decision: Decision) -> list[str]:
+  """As `other`; where the format cannot say a row, a warning that names it, and no folder: one row
+  must not undo the work on all of them."""
+  try:
+    other(folder, name, table, decision)
+  except InputError as e:
+    storage.remove(folder)
+    return [f"The format {name} was not written, as it cannot say every row. {e}"]
+  return []
 
 
 def digests(folder: Path) -> dict[str, dict[str, Any]]:
