@@ -43,4 +43,4 @@ def _shapeless(c: str) -> bool:
 
 
 def _pieces(text: str) -> list[str]:
-  return re.findall(r"\w+|\s+|[^\w\s]", text)
+  return re.findall(r"\w+|\s|[^\w\s]", text)

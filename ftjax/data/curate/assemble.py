@@ -164,7 +164,7 @@ def libraries() -> dict[str, str]:
 
 
 def now() -> str:
-  return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+  return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def write(
