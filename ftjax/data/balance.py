@@ -114,7 +114,7 @@ class Balance:
     """A line for the source, category or template that more than max_share of the rows share. A
     source or category that is the only one is no news, nor are rows without a category."""
     remedy = {
-      "source": "Give it a cap or the others a weight (sources: cap, weight).",
+      "source": "Give it a cap (sources: cap), or add rows of others.",
       "category": "Add rows of other categories, or cap the sources that it comes from.",
       "template": "Vary the prompts, or the model learns this one form.",
     }

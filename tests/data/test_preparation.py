@@ -255,6 +255,9 @@ def test_one_row_that_a_format_cannot_say_leaves_the_format_out(tmp_path):
   assert len((version.folder / "openai" / "train.jsonl").read_text().splitlines()) == 4
   assert "weight of their own" in " ".join(version.report["warnings"])
   assert "was not written" in (version.folder / "card.html").read_text("utf-8")
+  again = prepare(path, tmp_path / "out", write__formats="alpaca,openai", split__validation=0)
+  assert again.hash == version.hash and again.check(), "the same command ends as well as before"
+  assert not (version.folder / "alpaca").exists()
 
 
 def test_a_source_that_gave_nothing_is_a_warning(tmp_path):

@@ -16,7 +16,8 @@ _UNITS = {"text": "documents", "messages": "conversations", "preference": "prefe
 
 def title(report: Report) -> str:
   """The sources' names, or the version where there are none."""
-  names = [s.get("name", "") for s in report.get("sources", []) if s.get("name")]
+  parent = f"version {report.get('parent')}"  # of which the line below the title tells
+  names = [s["name"] for s in report.get("sources", []) if s.get("name") not in (None, "", parent)]
   if not names:
     return f"Dataset {report.get('version', '')[:12]}".strip()
   return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

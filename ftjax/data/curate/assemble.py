@@ -79,12 +79,13 @@ def report_of(
   """report.json but for what only writing finds."""
   limit = settings["card"]["examples"]
   steps = figures.steps(table, limit) + figures.later(table, decision, limit)
+  steps += figures.old_rows(table, decision, limit)
   sources = []
   if parent is not None:
     n = int((table.side == PARENT).sum())
     sources.append(
       {"name": f"version {parent.name}", "path": str(parent.folder), "licence": "as stated there", "read": n,
-       "bad": 0, "kept": int((table.side[decision.order] == PARENT).sum()), "bytes": 0}
+       "bad": 0, "kept": int((table.side[decision.order] == PARENT).sum()), "bytes": sum(parent.manifest["files"][n]["bytes"] for n in parent.manifest["files"] if n.startswith(versions.DATA))}
     )  # fmt: skip
   kept = lambda t: int(
     ((table.side[decision.order] == t.side) & (table.index[decision.order] == t.index)).sum()

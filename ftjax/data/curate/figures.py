@@ -69,6 +69,35 @@ def later(table: Table, decision: Decision, limit: int) -> list[dict[str, Any]]:
   return out
 
 
+_OLD = {
+  decide.EXACT: "exact_duplicate", decide.NEAR: "near_duplicate", decide.LEAK: "like_a_validation_row",
+  decide.STRADDLES: "straddles", decide.CAPPED: "over_the_cap", decide.PRUNED: "no_source_gives_it",
+}  # fmt: skip
+
+
+def old_rows(table: Table, decision: Decision, limit: int) -> list[dict[str, Any]]:
+  """The same for the rows of the version that is updated."""
+  fate = np.where(table.side == PARENT, decision.fate, decide.KEPT)
+  lost = {reason: np.flatnonzero(fate == f) for f, reason in _OLD.items()}
+  lost = {reason: at for reason, at in lost.items() if len(at)}
+  if not lost:
+    return []
+  examples = [_shown(table.example(int(i)), r, "") for r, at in lost.items() for i in at[:limit]]
+  counts = {reason: len(at) for reason, at in lost.items()}
+  total = sum(counts.values())
+  return [
+    {
+      "name": "old rows",
+      "in": total,
+      "out": 0,
+      "dropped": counts,
+      "changed": 0,
+      "counts": {},
+      "examples": examples,
+    }
+  ]
+
+
 def _shown(example: Example, reason: str, detail: str) -> dict[str, str]:
   return {
     "reason": reason, "detail": detail, "place": example.origin.place,
