@@ -106,7 +106,7 @@ def _bad_flags_end_here():
   except AttributeError as e:
     given = next((a for a in sys.argv if a.startswith("--config.")), "--config")
     line = re.sub(
-      r"[\s'\"]*Did you mean \"?([^\"\s]+)\"? instead of.*",
+      r"(?:\\n|[\s'\"\\])*Did you mean \"?([^\"\s]+)\"? instead of.*",
       r" does not exist. Did you mean '\1'?",
       str(e),
     )

@@ -181,7 +181,8 @@ def _placed(
     else:
       again = "The hash is the same" if expect else "Nothing has changed"
       said.say(f"{again}: version {version.name} has these rows already.")
-      return publish.with_formats(version, settings_.formats(settings), table, decision)
+      wanted = settings_.formats(settings)
+      return publish.with_formats(version, wanted, table, decision, said.say)
   return assemble.write(
     output, hash_, kind, table, decision, taken, settings, parent, said, prune=prune
   )

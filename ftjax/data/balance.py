@@ -15,6 +15,7 @@ from ftjax.data.example import Example
 
 _CAPACITY = 4096  # different values of one kind that are counted at once
 _SHOWN = 20
+_NONE = "(none)"
 _LENGTHS = [0, 10, 50, 200, 500, 1000, 2000, 5000]  # words of the response, lower bounds
 _OPENING = 6  # words of a template
 _QUOTED = re.compile(
@@ -104,16 +105,16 @@ class Balance:
       if kind == "category" and not any(name for name, _, _ in found):
         found = []
       out[kind] = {
-        name or "(none)": {"rows": n, "words": words, "share": n / self.rows}
+        name or _NONE: {"rows": n, "words": words, "share": n / self.rows}
         for name, n, words in found
       }
     return out
 
   def warnings(self, max_share: float) -> list[str]:
     """A line for the source, category or template that more than max_share of the rows share. A
-    source or category that is the only one is no news."""
+    source or category that is the only one is no news, nor are rows without a category."""
     remedy = {
-      "source": "Give it a cap or the others a weight (sources: cap, weight).",
+      "source": "Give it a cap (sources: cap), or add rows of others.",
       "category": "Add rows of other categories, or cap the sources that it comes from.",
       "template": "Vary the prompts, or the model learns this one form.",
     }
@@ -123,7 +124,7 @@ class Balance:
       if len(counts) == 1 and kind != "template":
         continue
       for name, found in counts.items():
-        if found["share"] > max_share:
+        if found["share"] > max_share and name != _NONE:
           lines.append(
             f"{found['share']:.0%} of the rows have the {kind} {name!r} (balance.max_share is "
             f"{max_share:.0%}). {what}"

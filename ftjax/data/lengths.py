@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _BITS = 6  # Below 2 ** (_BITS + 1) = 128 a bin is one value; above, 64 bins an octave.
+EXACT = 2 ** (_BITS + 1)  # below it, percentiles are exact
+_FEW = 8  # bars of a picture
 PERCENTILES = (5, 50, 95, 99)
 
 
@@ -54,7 +56,8 @@ class Lengths:
   def result(self) -> dict[str, Any]:
     """{"edges": [n + 1], "counts": [n], "percentiles": {"p5", "p50", "p95", "p99", "max"}, "rows",
     "total", "mean"} for the report. Row i of counts has edges[i] <= length < edges[i + 1]; the edges
-    go 1, 2, 3, 4, 6, 8, 12, 16, ... and begin and end where the rows do."""
+    go 1, 2, 3, 4, 6, 8, 12, 16, ..., or in steps of one width where rows are much alike, and begin and
+    end where the rows do."""
     edges = _edges(min(self.bins, default=0), self.longest)
     counts, at = [0] * (len(edges) - 1), 0
     for low in sorted(self.bins):
@@ -80,14 +83,19 @@ def _floor(n: int) -> int:
 
 
 def _edges(low: int, high: int) -> list[int]:
-  """The edges around low and high. Above 1 they are powers of two and one and a half times those,
-  which are edges of bins too."""
+  """The edges around low and high, which are edges of bins too: powers of two and one and a half
+  times those; where these would be few, steps of one width, a power of two."""
   edges = [0, 1, 2]
   while edges[-1] <= high:
     edges += [edges[-1] * 3 // 2, edges[-1] * 2]
   first = max(i for i, edge in enumerate(edges) if edge <= low)
   last = min(i for i, edge in enumerate(edges) if edge > high)
-  return edges[first : last + 1]
+  if last - first >= _FEW:
+    return edges[first : last + 1]
+  step = 1 << max(0, high.bit_length() - _BITS - 1)
+  while high // step - low // step >= 2 * _FEW:
+    step *= 2
+  return list(range(low // step * step, (high // step + 1) * step + 1, step))
 
 
 def words(text: str) -> int:

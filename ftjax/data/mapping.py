@@ -24,6 +24,8 @@ from ftjax.plugin import did_you_mean
 FORMATS = (*(f for f in formats.FORMATS if f != "tokens"), "openai", "preference")
 META = ("title", "date", "author", "url", "category", "licence", "weight")
 FIELDS = (*formats.FIELDS[:-2], "chosen", "rejected", *META)
+_EXAMPLE = "'prompt=brief,completion=copy'"
+_HOW = """--config.sources='{"path": "FILE", "fields": "prompt=brief,completion=copy"}'"""
 _KINDS = 100  # sets of columns that are remembered
 _ALIASES = {"licence": ("license",)}
 _NUMBERED = re.compile(r"(.+?)(?::| row | item | post )(\d+)", re.S)
@@ -138,7 +140,9 @@ def _detect(record: Record, plan: Plan) -> str:
   try:
     kind = formats.detect([record], plan.named)
   except InputError as e:
-    raise Unmapped(str(e).replace("data.fields", "fields")) from e
+    raise Unmapped(
+      str(e).replace(f"data.fields={_EXAMPLE}", _HOW).replace("data.fields", "fields")
+    ) from e
   if kind == "tokens":
     raise Unmapped(f"{record.place}: rows of token ids cannot be prepared, only text can.")
   return kind

@@ -113,3 +113,8 @@ def test_growth_brings_no_row_back():
 @pytest.mark.parametrize("cap", [0, 5, 9])
 def test_no_cap_or_a_high_one_keeps_all(cap):
   assert thin(["a", "b", "c", "d", "e"], cap).all()
+
+
+def test_rows_without_a_category_are_no_category_that_dominates():
+  rows = [row("a b", category="x" * (i == 0)) for i in range(10)]
+  assert not [line for line in count(rows).warnings(0.5) if "category" in line]

@@ -201,7 +201,8 @@ def test_half_a_surrogate_pair_is_told(tmp_path, row):
 
 def test_where_no_row_fits_the_config_is_wrong(jsonl, tmp_path):
   path = jsonl([{"mr": "x", "ref": "y"}] * 300)
-  with pytest.raises(InputError, match=r":1: the columns 'mr', 'ref' fit no format"):
+  message = r":1: the columns 'mr', 'ref' fit no format.* --config.sources=.*fields"
+  with pytest.raises(InputError, match=message):
     collect(path)
   entry = {"path": path, "prompt": "{mrr}", "response": "{ref}"}
   with pytest.raises(InputError, match=r":1: the template.*It has: mr, ref\. Did you mean 'mr'"):

@@ -59,6 +59,22 @@ def test_prune_leaves_out_what_no_source_gives_now(first, tmp_path):
   )
 
 
+def test_old_rows_that_go_are_told_apart(first, tmp_path):
+  """The card adds up by names, without a rest called others; its title is the sources' alone."""
+  docs = texts(first)
+  write(tmp_path / "a.jsonl", docs[5:])
+  held = write(tmp_path / "held.jsonl", [docs[7]])
+  second = update(tmp_path / "a.jsonl", tmp_path / "out", prune=True, validation=str(held), **HALF)
+  step = next(s for s in second.report["steps"] if s["name"] == "old rows")
+  assert step["dropped"]["no_source_gives_it"] == 5 and step["in"] == sum(step["dropped"].values())
+  assert {e["reason"] for e in step["examples"]} == step["dropped"].keys()
+  card = (second.folder / "card.md").read_text("utf-8")
+  assert "| others |" not in card and "| old rows |" in card
+  assert card.split("\n# ")[1].splitlines()[0] == "a, held"
+  old = second.report["sources"][0]
+  assert old["name"] == f"version {first.name}" and old["bytes"] > 0
+
+
 def test_old_rows_pass_steps_that_have_changed(tmp_path):
   path = write(tmp_path / "a.jsonl", [document(i) + " Ask ann@example.org." for i in range(12)])
   keep = dict(HALF, pii__email="keep")

@@ -27,13 +27,13 @@ def bar(share: Share) -> str:
 def histogram(h: Histogram) -> str:
   """Bars of equal width with the edges below, and lines at the marks."""
   n, most = len(h.counts), max(h.counts, default=0) or 1
-  bars = []
+  bars, gap = [], 0.12 * min(n, 10)  # as wide in a picture of few bars as of ten
   for i, rows in enumerate(h.counts):
     tall = rows / most * (_HEIGHT - 4)
     tall = max(tall, 1.5) if rows else 0
     told = f"{number(h.edges[i])} to {number(h.edges[i + 1])} {h.unit}: {count(rows, 'row')}"
     bars.append(
-      f'<rect class="kept" x="{i * 10 + 0.6:.1f}" y="{_HEIGHT - tall:.1f}" width="8.8" height="{tall:.1f}">'
+      f'<rect class="kept" x="{i * 10 + gap / 2:.2f}" y="{_HEIGHT - tall:.1f}" width="{10 - gap:.2f}" height="{tall:.1f}">'
       f"<title>{escape(told)}</title></rect>"
     )
   marks = {name: at for name, value in h.marks.items() if name in _MARKED

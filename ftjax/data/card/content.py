@@ -7,6 +7,7 @@ from typing import Any
 from ftjax.data.card import blocks as b
 from ftjax.data.card import figures, steps
 from ftjax.data.card.numbers import count, number, percent, size
+from ftjax.data.lengths import EXACT
 
 Report = dict[str, Any]
 _BAD = 20  # Places of bad input that are shown at once; the rest is folded away.
@@ -15,7 +16,8 @@ _UNITS = {"text": "documents", "messages": "conversations", "preference": "prefe
 
 def title(report: Report) -> str:
   """The sources' names, or the version where there are none."""
-  names = [s.get("name", "") for s in report.get("sources", []) if s.get("name")]
+  parent = f"version {report.get('parent')}"  # of which the line below the title tells
+  names = [s["name"] for s in report.get("sources", []) if s.get("name") not in (None, "", parent)]
   if not names:
     return f"Dataset {report.get('version', '')[:12]}".strip()
   return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
@@ -126,7 +128,10 @@ def _splits(report: Report) -> b.Section:
   ]
   header = ("split", "rows", "share", "words", "tokens", "trained on")
   caption = f"Splits; tokens as {report.get('tokenizer', 'the tokenizer')} counts them"
-  return b.Section("splits", "Splits", [b.Table(caption, header, rows)] if rows else [])
+  out: list[Any] = [b.Table(caption, header, rows)] if rows else []
+  if out and report.get("kind") == "preference":
+    out.append(b.Text("Words and tokens are those of the prompt and the chosen answer.", "quiet"))
+  return b.Section("splits", "Splits", out)
 
 
 def _lengths(report: Report) -> b.Section:
@@ -136,13 +141,18 @@ def _lengths(report: Report) -> b.Section:
       continue
     shown = found.get("percentiles", {})
     mean = f", {number(found['mean'])} on average" if "mean" in found else ""
-    told = ", ".join(f"{name} {number(value)}" for name, value in shown.items())
+    told = ", ".join(f"{name} {_length(name, value)}" for name, value in shown.items())
     out += [
       b.Heading(unit.capitalize()),
       b.Histogram(f"Rows by {unit}", found["edges"], found["counts"], unit, shown),
       b.Text(f"{unit.capitalize()} of a row: {told}{mean}.", "quiet"),
     ]
   return b.Section("lengths", "Lengths", out)
+
+
+def _length(name: str, value: int) -> str:
+  """A percentile, which is known to within 2% (ftjax/data/lengths.py)."""
+  return f"about {number(value)}" if name != "max" and value >= EXACT else number(value)
 
 
 def _private(report: Report) -> b.Section:
@@ -159,7 +169,8 @@ def _private(report: Report) -> b.Section:
 
 
 def _bad(report: Report) -> b.Section:
-  rows = [[b.Code(bad["place"]), bad["message"]] for bad in report.get("bad", [])]
+  said = lambda bad: bad["message"].removeprefix(f"{bad['place']}: ")
+  rows = [[b.Code(bad["place"]), said(bad)] for bad in report.get("bad", [])]
   total = sum(s.get("bad", 0) for s in report.get("sources", []))
   if not rows:
     return b.Section("bad", "Bad input", [])
@@ -180,22 +191,29 @@ def _samples(report: Report) -> b.Section:
   out: list[Any] = [b.Excerpts(items[:2])] if items else []
   if items[2:]:
     out.append(b.More(count(len(items) - 2, "more row"), [b.Excerpts(items[2:])]))
-  return b.Section("samples", "Rows as they are written", out)
+  return b.Section("samples", "Some rows as they are written", out)
+
+
+def train_command(folder: str, kind: str) -> str:
+  """The command that trains on a version of this kind."""
+  chosen = " --config.data.format=messages" if kind == "preference" else ""
+  return f"python scripts/train.py --config=configs/sft.py --config.data.train={folder}{chosen} --workdir=runs/mine"
 
 
 def _use(report: Report) -> b.Section:
   version = report.get("version", "VERSION")
-  train = "python scripts/train.py --config=configs/sft.py --config.data.train=THIS_FOLDER --workdir=runs/mine"
+  train = train_command("THIS_FOLDER", report.get("kind", ""))
   again = (
     f"python scripts/prepare_data.py --config=CONFIG.py --config.output=OUTPUT --replay {version}"
   )
   hub = "hf upload OWNER/NAME THIS_FOLDER --repo-type=dataset"
   load = 'datasets.load_dataset("THIS_FOLDER")  # Python'
+  first = "Train on it" + (", on the chosen answers" * (report.get("kind") == "preference"))
   return b.Section(
     "use",
     "How to use it",
     [
-      b.Text("Train on it; open it elsewhere; make it again, to the same hash; push it to a hub."),
+      b.Text(f"{first}; open it elsewhere; make it again, to the same hash; push it to a hub."),
       b.Listing("\n".join((train, load, again, hub))),
     ],
   )

@@ -12,7 +12,7 @@ Report = dict[str, Any]
 _SHOWN = 8  # Lines of a list of shares that are shown at once; the rest is folded away.
 _UNJUDGED = {"short": "too short to judge", "unknown": "not recognised", "": "not recognised"}
 _PARTS = {"source": "Sources", "category": "Categories", "template": "Prompts of one form",
-          "length": "Lengths"}  # fmt: skip
+          "length": "Lengths of answers"}  # fmt: skip
 
 _FIGURES = {
   "rows": "rows looked at, a random sample",
@@ -33,21 +33,27 @@ def languages(report: Report) -> b.Section:
     if total
   ]
   header = ("language", "rows", "share")
-  return b.Section("languages", "Languages", folded("Rows by language", header, rows))
+  out = folded("Rows by language", header, rows)
+  if out:
+    out.append(b.Text("Of the rows that came to this step, duplicates included.", "quiet"))
+  return b.Section("languages", "Languages", out)
 
 
 def balance(report: Report) -> b.Section:
   limit = _nested(report.get("settings", {}), "balance", "max_share")
+  words = "words" if report.get("kind") == "text" else "words of answers"
   out: list[Any] = []
   for part, groups in report.get("balance", {}).items():
     if not isinstance(groups, Mapping) or not groups:
       continue
     name = _PARTS.get(part, part.capitalize())
+    if part == "length" and report.get("kind") == "text":
+      name = "Lengths"
     bound = limit if part == "template" or part != "length" and len(groups) > 1 else None
     rows = [_group(key, group, bound) for key, group in groups.items()]
     if part != "length":  # which come in their own order
       rows.sort(key=lambda row: -row[1])
-    header = (part, "rows", "words", "share of rows")
+    header = (part, "rows", words, "share of rows")
     out += [b.Heading(name), *folded(f"Rows by {part}", header, rows)]
   return b.Section("balance", "Balance", out)
 

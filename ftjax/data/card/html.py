@@ -10,7 +10,7 @@ from ftjax.data.card.charts import bar, histogram
 from ftjax.data.card.escaping import escape
 from ftjax.data.card.numbers import number, percent
 from ftjax.data.card.style import CSS
-from ftjax.data.card.words import Runs, difference
+from ftjax.data.card.words import Runs, difference, visible
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -142,7 +142,7 @@ def _excerpt(item: b.Excerpt) -> str:
 
 def _marked(runs: Runs, tone: str) -> str:
   return "".join(
-    f'<mark class="{tone}">{escape(text)}</mark>' if differs else escape(text)
+    f'<mark class="{tone}">{escape(visible(text))}</mark>' if differs else escape(text)
     for text, differs in runs
   )
 

@@ -9,7 +9,7 @@ from typing import Any
 from ftjax.data.card import blocks as b
 from ftjax.data.card.escaping import shown
 from ftjax.data.card.numbers import number, percent
-from ftjax.data.card.words import Runs, difference
+from ftjax.data.card.words import Runs, difference, visible
 
 _WIDTH = 20  # Characters of a full bar.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~$&-])")
@@ -103,7 +103,7 @@ def _marked(runs: Runs) -> str:
   """Differing words in bold; spaces at their ends stay outside, as bold cannot begin with one."""
   out = []
   for text, differs in runs:
-    bare = plain(text)
+    bare = plain(visible(text) if differs else text)
     before, after = " " * text[:1].isspace(), " " * text[-1:].isspace()
     out.append(f"{before}**{bare}**{after}" if differs and bare else before + bare + after)
   return " ".join("".join(out).split(" ")) if out else ""

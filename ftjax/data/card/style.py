@@ -90,7 +90,7 @@ footer { margin-top: 4rem; color: var(--quiet); font-size: .82rem; }
   .histogram { height: 120px; }
   th, td { padding-right: .7rem; }
   thead th { white-space: normal; }
-  td.s { width: 26%; min-width: 5.2rem; padding-left: 0; } td.s > span { gap: .35rem; } td.s b { min-width: 2.9rem; } .bar { min-width: 1.6rem; }
+  td.s { width: 26%; min-width: 5.2rem; padding-left: 0; } td.s > span { gap: .35rem; } td.s b { min-width: 3.4rem; } .bar { min-width: 1.6rem; }
   .wide .bar { display: none; } .wide td.s { min-width: 0; width: auto; }
 }
 @media print { details > * { display: block; } nav { display: none; } body { background: none; } }

@@ -157,7 +157,7 @@ def _bbcode(text: str) -> str:
 @dataclass(frozen=True)
 class Markup:
   """Documents are always cleaned; a conversation only where it does not speak of markup or code,
-  whose tags are its subject ("left": how many)."""
+  whose tags are its subject ("rows_about_markup": how many were left as they are)."""
 
   name: ClassVar[str] = "markup"
 
@@ -166,7 +166,7 @@ class Markup:
     if changed is not example and example.messages:
       texts = [m["content"] for m in (*example.messages, *example.rejected)]
       if any(_ABOUT.search(text) for text in texts):
-        counts["left"] += 1
+        counts["rows_about_markup"] += 1
         return example
     return changed
 

@@ -135,7 +135,7 @@ class Quality:
     if spaced and self.min_stop_words:
       found = stop_words(text, words, self.min_stop_words)
       if found < self.min_stop_words:
-        yield Drop("few_stop_words", f"{found} different ones, at least {self.min_stop_words}")
+        yield Drop("few_stop_words", f"{found} different, at least {self.min_stop_words}")
 
   def _repetition(self, text: str, words: list[str]) -> Iterator[Drop]:
     lines = [

@@ -15,7 +15,7 @@ import numpy as np
 
 from ftjax import storage
 from ftjax.config import InputError
-from ftjax.data.curate import decide, figures, publish
+from ftjax.data.curate import decide, figures, publish, rows
 from ftjax.data.curate import settings as settings_
 from ftjax.data.curate.decide import Decision
 from ftjax.data.curate.gather import Table
@@ -50,13 +50,7 @@ def kind_of(table: Table) -> str:
   for stats in table.stats:
     for kind, place in stats["kinds"].items():
       first.setdefault(kind, place)
-  if len(first) > 1:
-    told = "; ".join(f"{place} is {kind}" for kind, place in first.items())
-    raise InputError(
-      f"The sources disagree on the kind of rows: {told}. A version has one kind. Make rows with a prompt of documents "
-      "(rows: title, outline, section or opening of that source), set its format, or prepare them apart."
-    )
-  return next(iter(first), "text")
+  return rows.one_kind(first)
 
 
 def check_not_empty(table: Table, decision: Decision) -> None:
@@ -74,7 +68,8 @@ def check_not_empty(table: Table, decision: Decision) -> None:
   first = next((b["message"] for s in table.stats for b in s["bad"]), "")
   raise InputError(
     f"No row is left: {read:,} were read, {bad:,} could not be. "
-    f"{'; '.join(told) + '.' if told else first or 'The sources are empty.'} Check the sources, and the thresholds of the steps named."
+    f"{'; '.join(told) + '. ' if told else ''}{first or ('' if told else 'The sources are empty.')} "
+    "Check the sources, and the thresholds of the steps named."
   )
 
 
@@ -84,12 +79,13 @@ def report_of(
   """report.json but for what only writing finds."""
   limit = settings["card"]["examples"]
   steps = figures.steps(table, limit) + figures.later(table, decision, limit)
+  steps += figures.old_rows(table, decision, limit)
   sources = []
   if parent is not None:
     n = int((table.side == PARENT).sum())
     sources.append(
       {"name": f"version {parent.name}", "path": str(parent.folder), "licence": "as stated there", "read": n,
-       "bad": 0, "kept": int((table.side[decision.order] == PARENT).sum()), "bytes": 0}
+       "bad": 0, "kept": int((table.side[decision.order] == PARENT).sum()), "bytes": sum(parent.manifest["files"][n]["bytes"] for n in parent.manifest["files"] if n.startswith(versions.DATA))}
     )  # fmt: skip
   kept = lambda t: int(
     ((table.side[decision.order] == t.side) & (table.index[decision.order] == t.index)).sum()
@@ -203,8 +199,10 @@ def write(
     report |= written.result()
     for extra in settings_.formats(settings):
       with said.stage(f"write {extra}", f"writing {extra}"):
-        publish.other(temporary / extra, extra, table, decision)
+        report["warnings"] += publish.or_warning(temporary / extra, extra, table, decision)
     report["warnings"] += written.balance.warnings(settings["balance"]["max_share"])
+    report["warnings"] += figures.weighted(table)
+    report["warnings"] += figures.unread(report["sources"], report["bad"])
     report["warnings"] += decision.warnings + figures.unsplit(report["splits"], settings["split"])
     report["seconds"] = dict(said.seconds)
     _json(temporary / versions.REPORT, report)

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from ml_collections import ConfigDict
 
-from ftjax import storage
+from ftjax import plugin, storage
 from ftjax.data.curate import rows
 from ftjax.data.curate.excerpt import pair
 from ftjax.data.curate.stream import PARENT, Parent, Raw, Stream, cut
 from ftjax.data.example import Drop, Example
 
 ROWS, ARRAYS, SKETCH, STATS = "rows.arrow", "arrays.npz", "sketch.npz", "stats.json"
-DONE = ".done"
+DONE, KIND = ".done", "kind.json"
 _CHANGED = "changed"
 
 
@@ -43,6 +43,7 @@ def read_stream(job: Job, stream: Stream | Parent, done: int) -> int:
 def work(job: Job, raw: Raw) -> int:
   """Puts one chunk through the steps and writes it; how many rows went in."""
   kept, stats, arrays = _through(job, raw)
+  _check_kinds(job, kept, stats["kinds"])
   folder = Path(job.folder) / raw.name
   storage.remove(folder)
   with storage.atomic_path(folder) as temporary:
@@ -114,6 +115,21 @@ def _through(job: Job, raw: Raw):
     "source": np.asarray([source_key(e.origin.source) for e in kept], np.uint64),
   }
   return kept, stats, arrays
+
+
+def _check_kinds(job: Job, kept: list[Example], kinds: dict[str, str]) -> None:
+  """Raises InputError, while there is little work to lose, for rows of another kind than the first
+  chunk's, and for documents where a format of conversations is asked for."""
+  from ftjax.data.curate.settings import formats
+
+  path = Path(job.folder) / KIND
+  seen = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+  if kinds and not seen:
+    storage.write_text(path, json.dumps(kinds))
+  rows.one_kind(seen | {k: v for k, v in kinds.items() if k not in seen})
+  if kept and kept[0].kind == "text":
+    for name in formats(json.loads(job.settings)):
+      plugin.load("ftjax.data.write", name).row(kept[0])
 
 
 def _show(table: dict, limit: int, reason: str, detail: str, before: Example, after) -> None:

@@ -6,6 +6,7 @@ from ftjax.config import InputError
 from ftjax.data.versions import manifest as versions
 from ftjax.data.versions.manifest import LATEST, Version
 
+_BAD = 3  # places of bad input that are printed
 _VALUES = {"--update": LATEST, "--replay": None, "--validate": None, "--fix": None}
 
 
@@ -88,20 +89,28 @@ def validate(path: str, fix: str | None) -> int:
   return findings.status
 
 
+def bad_lines(report: dict) -> list[str]:
+  """The first places that could not be read, and how many more there are."""
+  total = sum(s["bad"] for s in report["sources"])
+  lines = [f"bad      {b['message']}" for b in report["bad"][:_BAD]]
+  more = total - len(lines)
+  return lines + ([f"         and {more:,} more: see the card"] if more > 0 else [])
+
+
 def finished(version: Version) -> int:
   """The summary, the card's path and the command that trains on it."""
+  from ftjax.data.card.content import train_command
   from ftjax.data.curate.progress import summary
 
   console, report = _console(), version.report
   for table in summary(report):
     console.print(table)
   plain = dict(highlight=False, markup=False, soft_wrap=True)
+  for line in bad_lines(report):
+    console.print(line, **plain)
   for warning in report["warnings"]:
     console.print(f"warning  {warning}", **plain)
   console.print(f"version  {version.name}", **plain)
   console.print(f"card     {version.folder / 'card.html'}", **plain)
-  console.print(
-    f"train    python scripts/train.py --config=configs/sft.py --config.data.train={version.folder} --workdir=runs/mine",
-    **plain,
-  )
+  console.print(f"train    {train_command(str(version.folder), report['kind'])}", **plain)
   return 0

@@ -29,11 +29,13 @@ def excerpt(text: str) -> str:
 def pair(before: Example, after: Example | None) -> dict[str, str]:
   """{"before", "after"}: excerpts from a little before the first difference on. after: None for a
   row that was dropped."""
-  old = text_of(before)[:_HIDDEN]
+  old = text_of(before)
   if after is None:
     return {"before": excerpt(old), "after": ""}
-  new = text_of(after)[:_HIDDEN]
+  new = text_of(after)
   at = len(os.path.commonprefix([old, new]))
+  from_ = max(0, at - _HIDDEN // 2)  # A change far into a text is shown too.
+  old, new, at = old[from_:][:_HIDDEN], new[from_:][:_HIDDEN], at - from_
   start = max(0, len(_hide(old[:at])) - _BEFORE) if at > _BEFORE else 0
   return {"before": _short(_hide(old), start), "after": _short(_hide(new), start)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ from ftjax.data.curate.stream import PARENT
 from ftjax.data.example import Example
 
 _BAD = 100
-_SAMPLES = 4  # of a split
+_SAMPLES = 4  # rows of a split that are shown
 _BLOCK = 500  # rows that are counted at once
 
 
@@ -68,6 +69,35 @@ def later(table: Table, decision: Decision, limit: int) -> list[dict[str, Any]]:
   return out
 
 
+_OLD = {
+  decide.EXACT: "exact_duplicate", decide.NEAR: "near_duplicate", decide.LEAK: "like_a_validation_row",
+  decide.STRADDLES: "straddles", decide.CAPPED: "over_the_cap", decide.PRUNED: "no_source_gives_it",
+}  # fmt: skip
+
+
+def old_rows(table: Table, decision: Decision, limit: int) -> list[dict[str, Any]]:
+  """The same for the rows of the version that is updated."""
+  fate = np.where(table.side == PARENT, decision.fate, decide.KEPT)
+  lost = {reason: np.flatnonzero(fate == f) for f, reason in _OLD.items()}
+  lost = {reason: at for reason, at in lost.items() if len(at)}
+  if not lost:
+    return []
+  examples = [_shown(table.example(int(i)), r, "") for r, at in lost.items() for i in at[:limit]]
+  counts = {reason: len(at) for reason, at in lost.items()}
+  total = sum(counts.values())
+  return [
+    {
+      "name": "old rows",
+      "in": total,
+      "out": 0,
+      "dropped": counts,
+      "changed": 0,
+      "counts": {},
+      "examples": examples,
+    }
+  ]
+
+
 def _shown(example: Example, reason: str, detail: str) -> dict[str, str]:
   return {
     "reason": reason, "detail": detail, "place": example.origin.place,
@@ -79,7 +109,8 @@ def duplicates(table: Table, decision: Decision, limit: int) -> dict[str, Any]:
   """Counts of removed rows, of the clusters and their sizes, similarities, and pairs."""
   found, fate = decision.duplicates, decision.fate
   pairs = []
-  for reason, most in ((decide.NEAR, limit), (decide.EXACT, max(0, limit // 3))):
+  for reason in (decide.NEAR, decide.EXACT):
+    most = limit if reason == decide.NEAR else max(limit // 3, limit - len(pairs))
     at = np.flatnonzero((fate == reason) & (found.of >= 0))
     if reason == decide.NEAR and len(at):  # the least alike first: they are the ones to doubt
       at = at[np.argsort(found.similarity[at], kind="stable")]
@@ -118,6 +149,29 @@ def step_counts(all_steps: list[dict[str, Any]], *names: str) -> dict[str, int]:
   return dict(sorted(out.items()))
 
 
+def weighted(table: Table) -> list[str]:
+  """A warning where answers have weights of their own."""
+  if not any(stats["weighted"] for stats in table.stats):
+    return []
+  return [
+    "Some messages have a weight of their own (0: not trained on). OpenAI-style endpoints use it; ftjax's training does "
+    "not: it learns from these answers too, and the tokens trained on count them."
+  ]
+
+
+def unread(sources: list[dict[str, Any]], bad: list[dict[str, str]]) -> list[str]:
+  """A warning for each source that gave no row, with what was wrong first."""
+  out = []
+  for s in sources:
+    if s["read"] or not s["bad"]:
+      continue
+    first = next(
+      (f" The first: {b['message']}" for b in bad if b["place"].startswith(s["path"])), ""
+    )
+    out.append(f"Nothing could be read of the source {s['name']} ({s['path']}).{first}")
+  return out
+
+
 def unsplit(splits: dict[str, Any], shares: dict[str, Any]) -> list[str]:
   """A warning for each split that was asked for and has no row."""
   return [
@@ -142,7 +196,7 @@ class Written:
   diversity: Any
   splits: dict[str, Counter] = field(default_factory=lambda: {s: Counter() for s in SPLITS})
   sources: Counter = field(default_factory=Counter)
-  samples: list[dict[str, str]] = field(default_factory=list)
+  samples: dict[str, list[tuple[int, int, Example]]] = field(default_factory=dict)
   weighted: int = 0
   _waiting: list[tuple[Example, str]] = field(default_factory=list)
 
@@ -165,10 +219,24 @@ class Written:
       self.diversity.update(example)
       self.sources[example.origin.source] += 1
       self.weighted += example.weight != 1.0
-      if self.splits[split]["rows"] <= _SAMPLES:
-        self.samples.append(
-          {"split": split, "place": example.origin.place, "text": excerpt(text_of(example))}
-        )
+      self._offer(example, split)
+
+  def _offer(self, example: Example, split: str) -> None:
+    """Keeps the rows of a split whose places have the lowest checksums: any few, the same ones each
+    time. The first rows of a file are often all of one sort."""
+    shown = self.samples.setdefault(split, [])
+    rank = zlib.crc32(example.origin.place.encode())
+    if len(shown) < _SAMPLES or rank < shown[-1][0]:
+      shown.append((rank, self.splits[split]["rows"], example))
+      shown.sort(key=lambda s: s[:2])
+      del shown[_SAMPLES:]
+
+  def _shown(self) -> list[dict[str, str]]:
+    return [
+      {"split": split, "place": example.origin.place, "text": excerpt(text_of(example))}
+      for split, shown in self.samples.items()
+      for _, _, example in sorted(shown, key=lambda s: s[1])
+    ]
 
   def result(self) -> dict[str, Any]:
     """The parts of the report that these are."""
@@ -176,5 +244,5 @@ class Written:
     return {
       "splits": {s: dict(c) for s, c in self.splits.items() if c["rows"]},
       "lengths": {"words": self.words.result(), "tokens": self.tokens.result()},
-      "balance": self.balance.result(), "diversity": self.diversity.result(), "samples": self.samples,
+      "balance": self.balance.result(), "diversity": self.diversity.result(), "samples": self._shown(),
     }  # fmt: skip

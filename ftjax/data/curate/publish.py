@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ftjax import plugin, storage
+from ftjax.config import InputError
 from ftjax.data.curate import chunk, rows
 from ftjax.data.curate.decide import Decision
 from ftjax.data.curate.gather import Table
@@ -77,6 +78,21 @@ def other(folder: Path, name: str, table: Table, decision: Decision) -> None:
       write((e for _, e in stream(table, decision, number)), str(folder / f"{split}.jsonl"))
 
 
+def or_warning(folder: Path, name: str, table: Table, decision: Decision) -> list[str]:
+  """As `other`; where the format cannot say a row, a warning that names it, and no folder: one row
+  must not undo the work on all of them."""
+  try:
+    other(folder, name, table, decision)
+  except InputError as e:
+    storage.remove(folder)
+    return [_not_written(name, e)]
+  return []
+
+
+def _not_written(name: str, error: InputError) -> str:
+  return f"The format {name} was not written, as it cannot say every row. {error}"
+
+
 def digests(folder: Path) -> dict[str, dict[str, Any]]:
   """{name: {"bytes", "sha256"}} of every file in a folder."""
   paths = sorted(p for p in folder.rglob("*") if p.is_file())
@@ -86,13 +102,19 @@ def digests(folder: Path) -> dict[str, dict[str, Any]]:
   }
 
 
-def with_formats(version: Version, wanted: list[str], table: Table, decision: Decision) -> Version:
+def with_formats(
+  version: Version, wanted: list[str], table: Table, decision: Decision, say: Callable[[str], None]
+) -> Version:
   """The version, with the formats that its folder lacks written into it: each appears whole, then
-  the manifest names it."""
+  the manifest names it. say: told of a format that cannot say every row."""
   missing = [name for name in wanted if not (version.folder / name).is_dir()]
   for name in missing:
-    with storage.atomic_path(version.folder / name) as temporary:
-      other(temporary, name, table, decision)
+    try:
+      with storage.atomic_path(version.folder / name) as temporary:
+        other(temporary, name, table, decision)
+    except InputError as e:
+      say(f"warning: {_not_written(name, e)}")
+      continue
     for file, entry in digests(version.folder / name).items():
       version.manifest["files"][f"{name}/{file}"] = entry
   if missing:

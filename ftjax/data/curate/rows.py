@@ -8,11 +8,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ftjax.config import InputError
 from ftjax.data.example import Example, Origin
 
 KINDS = ("text", "messages", "preference")
 SPLITS = ("train", "validation", "test")
 _ORIGIN = ("source", "path", "row", "licence", "date", "url")
+
+
+def one_kind(first: Mapping[str, str]) -> str:
+  """The one kind of all rows. first: {kind: the place of its first row}. Raises InputError naming a
+  row of each where there are several."""
+  if len(first) > 1:
+    told = "; ".join(f"{place} is {kind}" for kind, place in first.items())
+    raise InputError(
+      f"The sources disagree on the kind of rows: {told}. A version has one kind. Make rows with a prompt of documents "
+      "(rows: title, outline, section or opening of that source), set its format, or prepare them apart."
+    )
+  return next(iter(first), "text")
 
 
 def to_json(example: Example) -> str:

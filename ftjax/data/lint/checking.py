@@ -99,7 +99,8 @@ class _Checker:
     """Looks at what a row says, and at the rows before it; whether it repeats one of them."""
     prompt, answer = rows.view(value)
     if self.findings.rows <= PRIVATE_ROWS:
-      self.private(f"{prompt}\n\n{answer}", self.findings.private)
+      for text in (prompt, answer):  # apart, as a preparation looks at them
+        self.private(text, self.findings.private)
     words = len(prompt.split()) + len(answer.split())
     if words > self.max_words:
       notes.warning(

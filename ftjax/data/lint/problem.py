@@ -111,10 +111,11 @@ class Findings:
       by_code: dict[str, list[int]] = defaultdict(list)
       for line, code in self.left_out:
         by_code[code].append(line)
-      out.append(f"Left out {len(self.left_out):,} rows:")
+      out.append(f"Left out {len(self.left_out):,} row{'s'[: len(self.left_out) != 1]}:")
       for code, lines in by_code.items():
         more = ", ..." if len(lines) > 20 else ""
-        out.append(f"  {code}: lines {', '.join(map(str, lines[:20]))}{more}")
+        noun = "line" if len(lines) == 1 else "lines"
+        out.append(f"  {code}: {noun} {', '.join(map(str, lines[:20]))}{more}")
     return out
 
 

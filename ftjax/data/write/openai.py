@@ -33,10 +33,11 @@ def write(examples: Iterable[Example], path: str | Path) -> int:
   cannot say; then nothing is written."""
   count = write_lines(examples, path, row)
   size = Path(path).stat().st_size
+  name = f"{Path(path).parent.name}/{Path(path).name}"  # The folder may have another place later.
   if count < _MINIMUM_ROWS:
-    say(f"{path}: {count} rows; OpenAI-style endpoints ask for at least {_MINIMUM_ROWS}.")
+    say(f"{name}: {count} rows; OpenAI-style endpoints ask for at least {_MINIMUM_ROWS}.")
   if size > _MAXIMUM_BYTES:
-    say(f"{path}: {size / 1e6:,.0f} MB; OpenAI-style endpoints take 512 MB a file. Split it.")
+    say(f"{name}: {size / 1e6:,.0f} MB; OpenAI-style endpoints take 512 MB a file. Split it.")
   return count
 
 

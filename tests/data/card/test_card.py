@@ -232,8 +232,8 @@ def test_differing_words_are_marked_and_nothing_is_lost():
   left, right = words.difference("The old mill,  it burns.", "The new mill, it burns!")
   assert "".join(t for t, _ in left) == "The old mill,  it burns."
   assert "".join(t for t, _ in right) == "The new mill, it burns!"
-  assert [t for t, differs in left if differs] == ["old", "  ", "."]
-  assert [t for t, differs in right if differs] == ["new", " ", "!"]
+  assert [t for t, differs in left if differs] == ["old", " ", "."]
+  assert [t for t, differs in right if differs] == ["new", "!"]
 
 
 def test_numbers_as_people_read_them():
@@ -271,3 +271,54 @@ def test_licences_as_the_hub_names_them():
   ]
   assert of_all(["MIT", "", "house rules"]) == ["mit", "other", "unknown"]
   assert of_all([]) == ["unknown"]
+
+
+def test_what_two_excerpts_lack_because_they_are_cut_is_no_difference():
+  left, right = words.difference("a cut wor...", "a cat wordy and...")
+  assert [t for t, differs in left if differs] == ["cut"]
+  assert [t for t, differs in right if differs] == ["cat"]
+  assert "".join(t for t, _ in right) == "a cat wordy and..."
+  left, _ = words.difference("the end is here...", "the end...")
+  assert "".join(t for t, _ in left) == "the end is here..."
+  left, _ = words.difference("a wor", "a word")
+  assert [t for t, differs in left if differs] == ["wor"], "nothing is cut here"
+
+
+def test_white_space_that_differs_is_seen(written):
+  made = report()
+  made["steps"][0]["examples"][0] |= {
+    "before": "one \nand two\u00adthree\u200b",
+    "after": "one\nand twothree",
+  }
+  page, _, markdown = written(made)
+  assert '<mark class="gone">\u00b7</mark>' in page and "two[U+00AD]three[U+200B]" in page
+  assert "**\u00b7**" in markdown
+  assert words.visible("\u200b\t") == "[U+200B]\u21e5" and words.visible("\n") == "\u21b5\n"
+  assert words.visible("a b") == "a b"
+
+
+def test_a_place_is_not_said_twice(written):
+  made = report()
+  made["bad"] = [{"place": "rows.jsonl:7", "message": "rows.jsonl:7: not JSON."}]
+  _, tree, markdown = written(made)
+  assert "rows.jsonl:7: not" not in "".join(tree.itertext()) and "rows.jsonl:7: not" not in markdown
+
+
+def test_preference_pairs_are_trained_on_by_their_chosen_answers(written):
+  made = report() | {"kind": "preference"}
+  page, _, markdown = written(made)
+  for text in (page, markdown):
+    assert "--config.data.format=messages" in text and "chosen answer" in text
+  assert "--config.data.format" not in written(report())[0]
+
+
+def test_figures_say_what_they_are_of(written):
+  """Words of answers, rounded percentiles, languages before duplicates went."""
+  made = report()
+  made["lengths"]["words"] = {"edges": [1, 2, 999], "counts": [3, 4], "percentiles": {"p5": 17, "p95": 1344, "max": 1400}}  # fmt: skip
+  _, tree, _ = written(made)
+  text = "".join(tree.itertext())
+  assert "p5 17, p95 about 1,344, max 1,400" in text
+  assert "words of answers" in text and "duplicates included" in text
+  text = "".join(written(made | {"kind": "text"})[1].itertext())
+  assert "words of answers" not in text

@@ -58,7 +58,7 @@ def test_a_conversation_about_markup_keeps_it(config):
   step = markup.make(config.clean)
   row = chat("Write a page in HTML.", "<html><body><p>Hi</p></body></html>")
   result, counts = run(step, row)
-  assert result is row and counts == {"left": 1}
+  assert result is row and counts == {"rows_about_markup": 1}
   result, _ = run(step, chat("Who wrote it?", "<p>Mary Shelley</p>"))
   assert result.response.strip() == "Mary Shelley"
 

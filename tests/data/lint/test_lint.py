@@ -356,3 +356,16 @@ def test_personal_data_is_counted_and_never_shown(tmp_path):
   assert (
     found.private["email"] == 1 and "email 1" in text and "jane" not in text and not list(found)
   )
+
+
+def test_a_prompt_does_not_make_personal_data_of_its_answer(tmp_path):
+  """Counted text by text, as a preparation masks it."""
+  row = turns(("user", "Invent a phone number."), ("assistant", "(555) 123-4567"))
+  found, _ = mend(tmp_path, row + "\n" + good(1))
+  assert not found.private
+
+
+def test_what_is_left_out_is_said_in_the_singular_where_it_is_one(tmp_path):
+  found, _ = mend(tmp_path, good(1) + good(1) + good(2))
+  text = "\n".join(found.lines())
+  assert "Left out 1 row:" in text and "duplicate: line 2" in text

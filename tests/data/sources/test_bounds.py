@@ -199,3 +199,14 @@ def test_a_member_that_is_encrypted_or_missing_is_told(tmp_path):
     open_input(f"{path}::a.txt")
   with pytest.raises(InputError, match="a.zip::b.txt: not a readable zip archive"):
     open_input(f"{path}::b.txt")
+
+
+def test_text_with_the_mark_of_utf_16_is_read_as_that(tmp_path, gather):
+  for encoding in ("utf-16", "utf-16-be"):
+    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
+    (tmp_path / "a.txt").write_bytes(mark + "Grüße".encode(encoding))
+    rows, bad = gather("text", tmp_path / "a.txt")
+    assert rows == [{"text": "Grüße"}] and not bad
+  (tmp_path / "a.txt").write_bytes(b"\xff\xfea")
+  rows, bad = gather("text", tmp_path / "a.txt")
+  assert not rows and len(bad) == 1 and "a.txt: not UTF-8" in bad[0]

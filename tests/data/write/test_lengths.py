@@ -15,6 +15,8 @@ SAMPLES = {
   "small": [0, 0, 1, 2, 3, 3, 7],
   "one": [127],
   "none": [],
+  "alike": [57, 57, 60, 63, 63, 71, 77],
+  "long and alike": [5000, 5001, 5100, 5300],
   "edges": [1, 2, 3, 4, 6, 8, 12, 128, 192, 2**20, 2**20 - 1],
 }
 
@@ -35,13 +37,20 @@ def test_every_row_is_counted_once_and_where_it_belongs(name):
   assert found["percentiles"]["max"] == max(lengths, default=0)
 
 
-@pytest.mark.parametrize("name", ["wide", "small", "one", "edges"])
+@pytest.mark.parametrize("name", ["wide", "small", "one", "alike", "long and alike", "edges"])
 def test_percentiles_are_within_two_percent(name):
   lengths = SAMPLES[name]
   found = counted(lengths).result()["percentiles"]
   for p in PERCENTILES:
     true = np.percentile(lengths, p, method="inverted_cdf")
     assert 0.98 * true <= found[f"p{p}"] <= true
+
+
+def test_rows_much_alike_have_several_bars():
+  for lengths in (SAMPLES["alike"], SAMPLES["long and alike"], range(132, 198)):
+    edges = counted(lengths).result()["edges"]
+    assert 4 <= len(edges) <= 17 and len(set(np.diff(edges))) == 1
+  assert counted(range(1, 3000)).result()["edges"][:6] == [1, 2, 3, 4, 6, 8]
 
 
 def test_halves_add_to_the_whole_in_any_order():
