@@ -52,8 +52,7 @@ class TokenCounter:
 
   def _conversations(self, examples: Sequence[Example]) -> list[Count]:
     try:
-      rows = [[{"role": m["role"], "content": m["content"]} for m in e.messages] for e in examples]
-      done = self._template.encode_many(rows) if rows else []
+      done = self._template.encode_many([list(e.messages) for e in examples]) if examples else []
       return [Count(len(e.ids), sum(e.trained)) for e in done]
     except InputError:
       if len(examples) > 1:

@@ -201,7 +201,6 @@ def write(
       with said.stage(f"write {extra}", f"writing {extra}"):
         report["warnings"] += publish.or_warning(temporary / extra, extra, table, decision)
     report["warnings"] += written.balance.warnings(settings["balance"]["max_share"])
-    report["warnings"] += figures.weighted(table)
     report["warnings"] += figures.unread(report["sources"], report["bad"])
     report["warnings"] += decision.warnings + figures.unsplit(report["splits"], settings["split"])
     report["seconds"] = dict(said.seconds)

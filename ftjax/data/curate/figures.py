@@ -149,16 +149,6 @@ def step_counts(all_steps: list[dict[str, Any]], *names: str) -> dict[str, int]:
   return dict(sorted(out.items()))
 
 
-def weighted(table: Table) -> list[str]:
-  """A warning where answers have weights of their own."""
-  if not any(stats["weighted"] for stats in table.stats):
-    return []
-  return [
-    "Some messages have a weight of their own (0: not trained on). OpenAI-style endpoints use it; ftjax's training does "
-    "not: it learns from these answers too, and the tokens trained on count them."
-  ]
-
-
 def unread(sources: list[dict[str, Any]], bad: list[dict[str, str]]) -> list[str]:
   """A warning for each source that gave no row, with what was wrong first."""
   out = []

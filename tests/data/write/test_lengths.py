@@ -70,6 +70,8 @@ def test_tokens_are_those_of_training(jsonl):
   from ftjax.text.tokenizer import load_tokenizer
 
   chats = [{"messages": [{"role": "user", "content": f"Brief {i}"}, {"role": "assistant", "content": "Copy " * i}]} for i in range(1, 6)]  # fmt: skip
+  unsaid = {"role": "assistant", "content": "Never.", "weight": 0}
+  chats[3]["messages"] = [chats[3]["messages"][0], unsaid, *chats[3]["messages"]]
   rows = prepare.load(
     {"train": jsonl(chats), "validation_fraction": 0.0}, load_tokenizer(_STARTER)
   ).train
