@@ -38,7 +38,7 @@ CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
     ({"messages": [U, {"role": "tool", "content": "x", "tool_call_id": "1"}, A]}, "message 2 is a tool call"),
     ({"messages": [U, A], "tools": [{"type": "function"}]}, "the row defines tools"),
     ({"messages": [U, A | {"weight": 0}]}, "no trained token"),
-    ({"messages": [U, A | {"weight": 0.5}]}, "weight 0.5"),
+    ({"messages": [U, A | {"weight": 0.5}]}, "or 1, but is 0.5"),
     ({"messages": [U | {"weight": 1}, A]}, "message 1 has the weight 1"),
     ({"messages": [U]}, "no trained token"),
     ({"messages": [U, A | {"content": " "}]}, "an answer is empty"),
