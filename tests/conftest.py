@@ -7,12 +7,15 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch on tiny models: threads only wait
-flags = [os.environ.get("XLA_FLAGS", ""), "--xla_force_host_platform_device_count=8"]
-if "xla_backend_optimization_level" not in flags[0]:
-  # LLVM's passes over thousands of tiny programs would take a third of the suite's time; .ci/run gives
+os.environ["XLA_FLAGS"] = (
+  os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+).strip()
+if "xla_backend_optimization_level" not in os.environ["XLA_FLAGS"]:
+  # LLVM's passes over thousands of tiny programs would take a fifth of the suite's time; .ci/run gives
   # the slow tests, whole runs among them, the level that users have.
-  flags += ["--xla_backend_optimization_level=0", "--xla_llvm_disable_expensive_passes=true"]
-os.environ["XLA_FLAGS"] = " ".join(filter(None, flags))
+  os.environ["XLA_FLAGS"] += (
+    " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+  )
 
 import pathlib
 

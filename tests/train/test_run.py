@@ -72,7 +72,7 @@ def test_a_run_leaves_what_it_promises(whole):
   )
 
 
-@pytest.mark.parametrize("kill_after", [3, 7])
+@pytest.mark.parametrize("kill_after", [pytest.param(3, marks=pytest.mark.slow), 7])
 def test_resume_after_a_kill_is_bitwise(source, rows, whole, tmp_path, monkeypatch, kill_after):
   """The process dies between updates, with no chance to save; the same command then ends where the
   whole run did."""

@@ -81,10 +81,17 @@ def test_padding_changes_nothing():
 
 
 MESHES = [(8, 1, 1), (1, 8, 1), (4, 1, 2), (1, 2, 4), (2, 2, 2)]
+ALONE = [(False, MESHES[0]), (False, MESHES[3]), (True, MESHES[4])]  # the others are slow tests
+TRAINED = [
+  pytest.param(
+    adapter, shape, id=f"{'lora' if adapter else 'full'}-{shape}",
+    marks=() if (adapter, shape) in ALONE else pytest.mark.slow,
+  )
+  for adapter in (False, True) for shape in MESHES
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("shape", MESHES, ids=str)
-@pytest.mark.parametrize("adapter", [False, True], ids=["full", "lora"])
+@pytest.mark.parametrize(("adapter", "shape"), TRAINED)
 def test_eight_devices_train_as_one(shape, adapter):
   trainable, frozen = split_lora() if adapter else (VARIABLES, {})
   batches = [toy.batch(8, 12, seed=i) for i in range(3)]
@@ -152,6 +159,7 @@ def test_remat_changes_no_gradient(remat):
   np.testing.assert_allclose(plain.grad_norm, sums.grad_norm, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_dropout_differs_by_step_and_not_by_run():
   trainable, frozen = split_lora()
   decoder = Decoder(CONFIG, dropout=0.5)
