@@ -11,7 +11,6 @@ version = preparation.prepare(config)          # prepared/versions/<hash>/, with
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import signal
 import threading
 from collections.abc import Iterator
@@ -32,7 +31,7 @@ from ftjax.data.versions import manifest as versions
 from ftjax.data.versions.diff import Diff
 from ftjax.data.versions.manifest import LATEST, Version
 
-WORK, LOCK = "work", ".lock"
+WORK = "work"
 # Settings that no chunk depends on: with others, an interrupted run goes on all the same.
 _LATER = ("output", "run", "split", "balance", "write")
 
@@ -206,13 +205,10 @@ def _only_one(output: Path) -> Iterator[None]:
   if output.exists() and not output.is_dir():
     raise InputError(f"output={str(output)!r} is a file. Give a folder.")
   output.mkdir(parents=True, exist_ok=True)
-  with open(output / LOCK, "w", encoding="utf-8") as file:
-    try:
-      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      raise InputError(
-        f"Another process is preparing a dataset in {output}. Wait for its end, or give another output."
-      ) from None
+  busy = (
+    f"Another process is preparing a dataset in {output}. Wait for its end, or give another output."
+  )
+  with storage.held(output, busy):
     yield
 
 

@@ -1,9 +1,11 @@
 """Files, local or remote (gs://, s3:// through fsspec). Writes are atomic: a reader never sees
 half a file."""
 
+import fcntl
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -65,6 +67,18 @@ def atomic_path(path: str | Path):
     temporary.replace(path)
   finally:
     remove(temporary)
+
+
+@contextmanager
+def held(folder: Path, busy: str) -> Iterator[None]:
+  """Keeps other processes of this machine out of `folder` (those that ask): InputError(busy) for whoever
+  comes second. A process that dies lets go."""
+  with open(folder / ".lock", "w", encoding="utf-8") as file:
+    try:
+      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise InputError(busy) from None
+    yield
 
 
 def digest(path: str | Path) -> str:

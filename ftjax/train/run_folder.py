@@ -1,6 +1,5 @@
 """The folder of one run: it belongs to one config."""
 
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from ftjax import storage, tree
 from ftjax.config import InputError, flat
 
 CONFIG, CHECKPOINTS, BEST, FINAL = "config.json", "checkpoints", "best", "final"
-LOCK = ".lock"
 
 
 def claim(workdir: str | Path, config: ConfigDict) -> Path:
@@ -48,13 +46,8 @@ def held(workdir: Path) -> Iterator[None]:
   if jax.process_index():
     yield  # the first process of a run holds it for all
     return
-  with open(workdir / LOCK, "w", encoding="utf-8") as file:
-    try:
-      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      raise InputError(
-        f"Another process is training in {workdir}. Wait for its end, or give another --workdir."
-      ) from None
+  busy = f"Another process is training in {workdir}. Wait for its end, or give another --workdir."
+  with storage.held(workdir, busy):
     yield
 
 
