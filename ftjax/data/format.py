@@ -12,7 +12,7 @@ from ftjax.data.row import Message, Row
 from ftjax.plugin import did_you_mean
 
 # format: the columns that it cannot do without. In this order `detect` looks for them.
-_NEEDS = {
+NEEDS = {
   "tokens": ("input_ids",),
   "messages": ("messages",),
   "sharegpt": ("conversations",),
@@ -57,20 +57,20 @@ def detect(records: Sequence[Record], fields: Mapping[str, str] | str | None = N
       f"{row.place}: this is a preference pair (columns chosen and rejected), not a row to imitate. To fine-tune on the "
       f"chosen answers, name the columns: data.fields='prompt={prompt},completion=chosen'."
     )
-  named = [f for f, needs in _NEEDS.items() if fields.keys() & set(needs)]
-  for name in named or _NEEDS:
-    if all(fields.get(need, need) in row.fields for need in _NEEDS[name]):
+  named = [f for f, needs in NEEDS.items() if fields.keys() & set(needs)]
+  for name in named or NEEDS:
+    if all(fields.get(need, need) in row.fields for need in NEEDS[name]):
       return name
   columns = ", ".join(map(repr, row.fields))
   if named:
-    missing = [c for n in _NEEDS[named[0]] if (c := fields.get(n, n)) not in row.fields]
+    missing = [c for n in NEEDS[named[0]] if (c := fields.get(n, n)) not in row.fields]
     raise InputError(
       f"{row.place}: no column {' or '.join(map(repr, missing))} for format {named[0]}. The row has: {columns}. "
       f"Mend data.fields.{did_you_mean(missing[0], row.fields)}"
     )
   raise InputError(
     f"{row.place}: the columns {columns} fit no format. Known: "
-    + "; ".join(f"{f} ({', '.join(n)})" for f, n in _NEEDS.items())
+    + "; ".join(f"{f} ({', '.join(n)})" for f, n in NEEDS.items())
     + ". Map your columns, as in data.fields='prompt=brief,completion=copy'."
   )
 

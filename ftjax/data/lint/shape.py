@@ -6,17 +6,13 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ftjax.data import format as formats
+
 # format: the keys that it cannot do without, in the order in which they are looked for.
 NEEDS = {
   "openai preference": ("input", "preferred_output", "non_preferred_output"),
   "preference": ("chosen", "rejected"),
-  "tokens": ("input_ids",),
-  "messages": ("messages",),
-  "sharegpt": ("conversations",),
-  "prompt_completion": ("prompt", "completion"),
-  "alpaca": ("instruction", "output"),
-  "text": ("text",),
-}
+} | formats.NEEDS
 KEYS = sorted({key for needs in NEEDS.values() for key in needs} | {"system", "history", "labels"})
 # Names that other programs give to prompt and completion.
 _ALSO = (("prompt", "response"), ("question", "answer"), ("query", "response"), ("input", "output"),
