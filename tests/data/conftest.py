@@ -7,6 +7,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import PreTrainedTokenizerFast
 
 from ftjax.data.record import Record
+from tests.data.prepared import HALF, N, document, near, prepare, write
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +44,27 @@ def jsonl(tmp_path):
 def record():
   """A function that makes a record of its keyword arguments, at f.jsonl:3."""
   return lambda **fields: Record(fields, "f.jsonl:3")
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory):
+  """60 documents, a near and an exact duplicate among them, and a line that is no JSON."""
+  folder = tmp_path_factory.mktemp("source")
+  docs = [document(i) for i in range(N)]
+  path = write(folder / "docs.jsonl", [*docs, near(docs[3]), docs[5].upper()])
+  with open(path, "a", encoding="utf-8") as f:
+    f.write('{"text": \n')
+  return path
+
+
+@pytest.fixture(scope="session")
+def version(source, tmp_path_factory):
+  return prepare(source, tmp_path_factory.mktemp("out"), split__validation=0.2)
+
+
+@pytest.fixture
+def first(tmp_path):
+  """A version of 40 documents; its source may be written anew."""
+  docs = [document(i) for i in range(40)]
+  write(tmp_path / "a.jsonl", docs)
+  return prepare(tmp_path / "a.jsonl", tmp_path / "out", **HALF)

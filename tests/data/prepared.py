@@ -7,8 +7,12 @@ from pathlib import Path
 from rich.console import Console
 
 from ftjax import preparation
+from ftjax.data.collect import Source, examples
 from ftjax.data.curate.progress import Said
 from ftjax.data.defaults import get_config
+
+N = 60  # documents of the fixture `source`
+HALF = dict(split__validation=0.3, split__test=0.2)
 
 _WORDS = (
   "harbour winter letter kitchen mountain orchard library station garden bridge painter engine river "
@@ -83,3 +87,10 @@ def rows(version, split=None):
 
 def texts(version, split=None):
   return [row["text"] for row in rows(version, split)]
+
+
+def collect(entry, defaults=None):
+  """(the examples of a source, the messages told to `bad`)."""
+  bad = []
+  source = Source.of(entry, defaults)
+  return list(examples(source, bad.append)), [str(e) for e in bad]

@@ -11,8 +11,7 @@ import yaml
 
 from ftjax.data import card
 from ftjax.data.card import words
-from ftjax.data.card.licences import hub_id, of_all
-from ftjax.data.card.numbers import count, number, percent, seconds, size
+from ftjax.data.card.numbers import number, percent, seconds, size
 
 EVIL = "<script>alert('x')</script> &amp; \"q\" |a| `b` [l](http://x.org) ![i](y) <img src=x onerror=y> *e* _f_\x00\ud800 www.x.org"  # fmt: skip
 
@@ -226,62 +225,6 @@ def test_a_report_may_lack_anything(written):
 def test_a_dataset_of_nothing(written):
   written({"sources": [], "splits": {"train": {"rows": 0, "words": 0, "tokens": 0, "trained_tokens": 0}},
            "lengths": {"words": {"edges": [0, 1], "counts": [0], "percentiles": {}}}})  # fmt: skip
-
-
-def test_differing_words_are_marked_and_nothing_is_lost():
-  left, right = words.difference("The old mill,  it burns.", "The new mill, it burns!")
-  assert "".join(t for t, _ in left) == "The old mill,  it burns."
-  assert "".join(t for t, _ in right) == "The new mill, it burns!"
-  assert [t for t, differs in left if differs] == ["old", " ", "."]
-  assert [t for t, differs in right if differs] == ["new", "!"]
-
-
-def test_numbers_as_people_read_them():
-  assert [number(x) for x in (0, 1234567, 0.12345, 12.0, 123.456, "a")] == ["0", "1,234,567", "0.123", "12", "123.5", "a"]  # fmt: skip
-  assert [percent(x) for x in (0, 1e-9, 0.123, 0.99999, 1)] == [
-    "0%",
-    "<0.1%",
-    "12.3%",
-    ">99.9%",
-    "100%",
-  ]
-  assert [size(x) for x in (0, 999, 1234567, 5e14)] == [
-    "0 bytes",
-    "999 bytes",
-    "1.2 MB",
-    "500.0 TB",
-  ]
-  assert [seconds(x) for x in (3.21, 75, 4000)] == ["3.2 s", "1 min 15 s", "1 h 6 min"]
-  assert [count(x, "row") for x in (1, 2000)] == ["1 row", "2,000 rows"]
-
-
-def test_licences_as_the_hub_names_them():
-  assert (
-    hub_id("CC BY-SA 4.0")
-    == hub_id("https://creativecommons.org/licenses/by-sa/4.0/")
-    == "cc-by-sa-4.0"
-  )
-  assert hub_id("Apache License 2.0") == hub_id("apache-2.0") == "apache-2.0"
-  assert [hub_id(x) for x in ("MIT", "The MIT License", "CC0", "mine", "")] == [
-    "mit",
-    "mit",
-    "cc0-1.0",
-    "",
-    "",
-  ]
-  assert of_all(["MIT", "", "house rules"]) == ["mit", "other", "unknown"]
-  assert of_all([]) == ["unknown"]
-
-
-def test_what_two_excerpts_lack_because_they_are_cut_is_no_difference():
-  left, right = words.difference("a cut wor...", "a cat wordy and...")
-  assert [t for t, differs in left if differs] == ["cut"]
-  assert [t for t, differs in right if differs] == ["cat"]
-  assert "".join(t for t, _ in right) == "a cat wordy and..."
-  left, _ = words.difference("the end is here...", "the end...")
-  assert "".join(t for t, _ in left) == "the end is here..."
-  left, _ = words.difference("a wor", "a word")
-  assert [t for t, differs in left if differs] == ["wor"], "nothing is cut here"
 
 
 def test_white_space_that_differs_is_seen(written):

@@ -3,12 +3,15 @@ address that answers as a test scripts it."""
 
 import http.server
 import threading
+import time
 from contextlib import suppress
 
 import pytest
 
 from ftjax import plugin
-from ftjax.data.sources._reading import DEFAULT
+from ftjax.data.sources._reading import DEFAULT, Reading
+
+OPEN = Reading(allow_private=True, delay=0.0, max_document=1_000_000)
 
 
 @pytest.fixture
@@ -69,3 +72,11 @@ def site():
   found = Site()
   yield found
   found.stop()
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch):
+  """No test waits; what would have been waited for is listed."""
+  out = []
+  monkeypatch.setattr(time, "sleep", out.append)
+  return out
