@@ -79,48 +79,42 @@ def test_without_ray_its_engine_says_what_to_install(source, tmp_path, monkeypat
     prepare(source, tmp_path, run__engine="ray")
 
 
-def test_a_run_that_broke_off_goes_on_from_its_chunks(version, source, tmp_path, monkeypatch):
+def break_off_once(monkeypatch, name, after):
+  """Makes chunk.`name` fail at one call, after so many; returns the list of the chunks worked on."""
   from ftjax.data.curate import chunk
 
-  monkeypatch.setattr(stream, "_ROWS", 10)
-  done, work = [], chunk.work
+  done, calls, work = [], iter(range(10**6)), getattr(chunk, name)
 
-  def dies(job, raw):
-    if len(done) == 3:
+  def once(job, raw):
+    if next(calls) == after:
       raise KeyboardInterrupt
     done.append(raw.number)
     return work(job, raw)
 
-  monkeypatch.setattr(chunk, "work", dies)
+  monkeypatch.setattr(chunk, name, once)
+  return done
+
+
+def test_a_run_that_broke_off_goes_on_from_its_chunks(version, source, tmp_path, monkeypatch):
+  monkeypatch.setattr(stream, "_ROWS", 10)
+  done = break_off_once(monkeypatch, "work", after=3)
   with pytest.raises(KeyboardInterrupt):
     prepare(source, tmp_path, split__validation=0.2)
   assert done == [0, 1, 2] and not (tmp_path / "versions").exists()
-  monkeypatch.setattr(chunk, "work", lambda job, raw: done.append(raw.number) or work(job, raw))
   assert prepare(source, tmp_path, split__validation=0.2).hash == version.hash
   assert done == [0, 1, 2, 3, 4, 5, 6], "no chunk is worked on twice"
 
 
 def test_small_files_that_broke_off_go_on_as_well(tmp_path, monkeypatch):
   """They are read by one worker, chunk by chunk."""
-  from ftjax.data.curate import chunk
-
   (tmp_path / "docs").mkdir()
   for i in range(3):
     write(tmp_path / "docs" / f"{i}.jsonl", [document(10 * i + j) for j in range(10)])
   whole = prepare(tmp_path / "docs", tmp_path / "whole").hash
   monkeypatch.setattr(stream, "_ROWS", 7)
-  done, through = [], chunk._through
-
-  def dies(job, raw):
-    if len(done) == 2:
-      raise KeyboardInterrupt
-    done.append(raw.number)
-    return through(job, raw)
-
-  monkeypatch.setattr(chunk, "_through", dies)
+  done = break_off_once(monkeypatch, "_through", after=2)
   with pytest.raises(KeyboardInterrupt):
     prepare(tmp_path / "docs", tmp_path / "out")
-  monkeypatch.setattr(chunk, "_through", lambda j, raw: done.append(raw.number) or through(j, raw))
   assert prepare(tmp_path / "docs", tmp_path / "out").hash == whole
   assert done == [0, 1, 2, 3, 4]
 
