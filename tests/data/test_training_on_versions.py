@@ -35,6 +35,17 @@ def test_training_reads_a_version_by_its_own_split(first, tmp_path, tok):
   assert len(both.validation) == first.manifest["counts"]["validation"]
 
 
+def test_files_are_compared_with_their_digests_once(first, tok, monkeypatch):
+  from ftjax import storage
+  from ftjax.data.loader import load
+
+  hashed, digest = [], storage.digest
+  monkeypatch.setattr(storage, "digest", lambda path: hashed.append(path) or digest(path))
+  for _ in range(2):
+    load({"train": str(first.folder), "max_length": 64}, tok)
+  assert sorted(hashed) == sorted(first.folder / name for name in first.manifest["files"])
+
+
 def test_preference_pairs_are_no_rows_to_imitate(tmp_path, tok):
   from ftjax.data.loader import load
 
