@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 from ftjax.data.lint.problem import ERROR, INFO, WARNING, Problem
 
@@ -30,6 +31,13 @@ class Notes:
     self._add(code, ERROR, message, fix, near, mends)
     if not mends:
       self.lost = self.lost or code
+
+  def not_text(self, what: str, value: Any, key: str) -> bool:
+    """Notes a value that is no text, and whether it can be mended: a number can be written as one."""
+    mends = isinstance(value, (int, float))
+    fix = 'Write it in quotes: "...".' if mends else "Write the text itself."
+    self.error("not-text", f"{what} is {shown(value)}, not text.", fix, key, mends)
+    return mends
 
   def warning(self, code: str, message: str, fix: str, near: str = "", mends: bool = False) -> None:
     self._add(code, WARNING, message, fix, near, mends)

@@ -138,18 +138,9 @@ def _around(text: str) -> str:
 
 def _string(row: dict[str, Any], key: str, notes: Notes, needed: bool = True) -> dict[str, Any]:
   value = row.get(key)
-  if isinstance(value, (int, float)):
-    notes.error(
-      "not-text",
-      f"{key!r} is {shown(value)}, not text.",
-      'Write it in quotes: "...".',
-      key,
-      mends=True,
-    )
-    return row | {key: shown(value)}
   if value is not None and not isinstance(value, str):
-    notes.error("not-text", f"{key!r} is {shown(value)}, not text.", "Write the text itself.", key)
-  elif needed and not (value or "").strip():
+    return row | {key: shown(value)} if notes.not_text(repr(key), value, key) else row
+  if needed and not (value or "").strip():
     notes.error("empty", f"{key!r} is empty.", "Write it, or remove the row.", key)
   return row
 

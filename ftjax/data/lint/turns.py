@@ -101,15 +101,6 @@ def _role(m: dict[str, Any], i: int, role: str, roles, notes: Notes) -> dict[str
 def _content(m: dict[str, Any], i: int, role: str, content: str, notes: Notes) -> dict[str, Any]:
   value = m.get(content)
   calls = any(m.get(k) for k in _CALLS)
-  if isinstance(value, (int, float)):
-    notes.error(
-      "not-text",
-      f"Message {i} is {shown(value)}, not text.",
-      'Write it in quotes: "...".',
-      content,
-      mends=True,
-    )
-    return m | {content: shown(value)}
   if (
     isinstance(value, list)
     and value
@@ -120,9 +111,8 @@ def _content(m: dict[str, Any], i: int, role: str, content: str, notes: Notes) -
   ):
     return m  # Content in parts, all of them text.
   if value is not None and not isinstance(value, str):
-    notes.error(
-      "not-text", f"Message {i} is {shown(value)}, not text.", "Write the text itself.", content
-    )
+    if notes.not_text(f"Message {i}", value, content):
+      return m | {content: shown(value)}
   elif not (value or "").strip() and not calls and m[role] != "system":
     notes.error(
       "empty", f"Message {i} ({m[role]}) is empty.", "Write it, or remove the row.", content
