@@ -1,8 +1,9 @@
-"""Preference pairs: a prompt, the chosen answer and the other, whatever the columns hold."""
+"""Preference pairs: read from whatever columns hold them, and taken apart to be written."""
 
 from __future__ import annotations
 
-from ftjax.data.example import Message
+from ftjax.config import InputError
+from ftjax.data.example import Example, Message
 from ftjax.data.row import Row
 from ftjax.data.sources import openai
 
@@ -41,3 +42,28 @@ def pair(row: Row) -> tuple[list[Message], list[Message]]:
   if chosen == rejected:
     raise row.error("the chosen answer and the other are the same.")
   return before + chosen, rejected
+
+
+def parts(example: Example) -> tuple[list[Message], Message, Message]:
+  """(prompt, chosen, rejected) of a preference pair. Its `rejected` is the other answer, with the
+  prompt before it or without. Raises InputError naming the row where the two do not answer the same
+  prompt, or where one of them does not end in an answer."""
+  prompt, rejected = list(example.messages[:-1]), list(example.rejected)
+  chosen = example.messages[-1]
+  before = rejected[:-1]
+  if before and _contents(before) != _contents(prompt):
+    raise InputError(
+      f"{example.origin.place}: the chosen and the rejected answer follow different prompts, so they do not compare. "
+      "Give both the same messages before the last."
+    )
+  for name, message in (("chosen", chosen), ("rejected", rejected[-1])):
+    if message["role"] != "assistant":
+      raise InputError(
+        f"{example.origin.place}: the {name} messages end in a {message['role']} message; the last must be the "
+        "assistant's."
+      )
+  return prompt, chosen, rejected[-1]
+
+
+def _contents(messages: list[Message]) -> list[tuple[str, str]]:
+  return [(m["role"], m["content"]) for m in messages]

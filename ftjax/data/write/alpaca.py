@@ -16,7 +16,7 @@ from typing import Any
 from ftjax.config import InputError
 from ftjax.data.example import Example, Message
 from ftjax.data.lines import write_lines
-from ftjax.data.pairs import parts
+from ftjax.data.preference import parts
 
 
 def write(examples: Iterable[Example], path: str | Path) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 from ftjax.config import InputError
 from ftjax.data.example import Example, Message
 from ftjax.data.lines import write_lines
-from ftjax.data.pairs import parts
+from ftjax.data.preference import parts
 from ftjax.log import say
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
