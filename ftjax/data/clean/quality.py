@@ -28,25 +28,7 @@ _ONE = re.compile(rf"[{_UNSPACED}]")
 _HEADING = re.compile(r"^#{1,6}\s", re.M)
 _BULLETS = ("- ", "* ", "+ ", "•", "‣", "◦", "▪", "●", "·")
 _ELLIPSES = ("...", "…")
-_TERMINAL = (
-  ".",
-  "!",
-  "?",
-  '"',
-  "”",
-  "’",
-  "'",
-  "»",
-  "…",
-  "。",
-  "！",
-  "？",
-  "」",
-  "।",
-  "؟",
-  ":",
-  ";",
-)
+_TERMINAL = tuple(".!?:;…\"”’'»。！？」।؟")
 _SENTENCES = (
   3  # Words of a line from which on it may count as repeated: names of speakers may come again.
 )
