@@ -159,6 +159,7 @@ def test_markdown_shows_text_as_text(written):
 def test_the_header_is_a_hub_s(written):
   made = report()
   made["sources"][0]["licence"] = "CC BY-SA 4.0"
+  made["languages"] |= dict.fromkeys(("short", "unknown", "und"), made["languages"]["en"])
   header = yaml.safe_load(written(made)[2].split("---\n")[1])
   assert header == {
     "pretty_name": "plain, b", "license": ["cc-by-sa-4.0", "unknown"], "language": ["en", "plain"][:1],

@@ -10,7 +10,8 @@ import pytest
 
 from ftjax.config import InputError
 from ftjax.data.lint import check
-from tests.data.lint.mending import ASK, answer, good, mend, turns
+from ftjax.data.lint.problem import ERROR
+from tests.data.lint.mending import ASK, GOOD, answer, good, mend, turns
 
 # name: (line, code, what its column points at or "", the answer after mending or None where the row
 # is left out)
@@ -23,6 +24,7 @@ LINES = {
   "line break in a string": (turns(ASK, ("assistant", "a#b")).replace("#", "\n"), "line-break", '"a\nb', "a\nb"),
   "tab in a string": (turns(ASK, ("assistant", "a#b")).replace("#", "\t"), "line-break", '"a\tb', "a\tb"),
   "quotes in a string": (turns(ASK, ("assistant", "a 'b', c")).replace("'", '"'), "unescaped-quote", '"a "b"', 'a "b", c'),
+  "quote after a backslash": (turns(ASK, ("assistant", "a#b")).replace("#", '\\\\" '), "unescaped-quote", '"a', 'a\\" b'),
   "bad escape": (turns(ASK, ("assistant", "C:#dir")).replace("#", "\\d"), "bad-escape", '"C:', "C:\\ddir"),
   "no comma": (turns(ASK, ("assistant", "a")).replace("}, {", "} {"), "missing-comma", ' {"role": "assistant', "a"),
   "bare keys": (turns(ASK, ("assistant", "a")).replace('"role"', "role"), "unquoted-key", 'role: "user', "a"),
@@ -123,6 +125,13 @@ def test_a_row_of_a_list_that_is_broken(tmp_path):
   rows = [good(1).strip(), good(2).strip()[:-1] + ",}", good(3).strip()]
   found, rows = mend(tmp_path, "[\n" + ",\n".join(rows) + "\n]\n", "rows.json")
   assert [(p.code, p.line) for p in found] == [("trailing-comma", 3)] and len(rows) == 3
+
+
+@pytest.mark.parametrize("cut", [GOOD[:60], '{"text": "a', '{"messages": ['])
+def test_rows_after_one_that_breaks_off_are_rows_of_their_own(tmp_path, cut):
+  found, rows = mend(tmp_path, good(1) + cut + "\n" + good(2) + good(3))
+  assert rows == [json.loads(good(n)) for n in (1, 2, 3)]
+  assert [(p.code, p.line) for p in found if p.level == ERROR] == [("broken-json", 2)]
 
 
 def test_a_list_that_does_not_end(tmp_path):

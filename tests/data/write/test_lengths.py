@@ -82,3 +82,4 @@ def test_tokens_are_those_of_training(jsonl):
   assert [c.tokens for c in counts] == rows.lengths.tolist()
   assert sum(c.trained for c in counts) == rows.trained_tokens
   assert 0 < document.trained < document.tokens
+  assert len(pickle.dumps(counter)) < 1000, "the tokenizer is not sent along"
