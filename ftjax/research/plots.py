@@ -30,7 +30,7 @@ def loss_figure(workdir: str | Path):
   axes.set_ylabel("loss (nats per token)")
   axes.grid(alpha=0.25)
   axes.spines[["top", "right"]].set_visible(False)
-  axes.legend(frameon=False)
+  axes.legend(frameon=False, loc="upper right")
   return figure
 
 
