@@ -81,7 +81,7 @@ def get_config() -> ConfigDict:
   x.near = True
   x.threshold = 0.8  # Jaccard similarity of shingles, from which on two rows are near duplicates
   x.shingle = 3  # words
-  x.bands = 20
+  x.bands = 30  # more find more of the pairs at the threshold, and cost as much more
   x.rows = 5  # of a band: bands * rows permutations
   x.seed = 1
 

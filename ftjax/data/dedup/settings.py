@@ -20,7 +20,7 @@ class Settings:
   near: bool = True
   threshold: float = 0.8
   shingle: int = 3
-  bands: int = 20
+  bands: int = 30
   rows: int = 5
   seed: int = 1
 
