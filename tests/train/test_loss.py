@@ -72,7 +72,7 @@ def test_no_whole_logits_and_no_head_gradient_where_the_head_is_frozen(train_hea
   loss = lambda h, w: next_token_loss(h, w, targets, weights, chunk=B)[0]
   jaxpr = jax.make_jaxpr(jax.grad(loss, argnums=(0, 1) if train_head else 0))(hidden, head)
   shapes = shapes_in(jaxpr.jaxpr)
-  assert (B, 1, V) in shapes
+  assert (1, B, V) in shapes
   assert (B, T, V) not in shapes
   assert ((D, V) in shapes) == train_head
 
