@@ -55,10 +55,11 @@ def evaluate(config: ConfigDict) -> Scores:
     )
   judge, scores, texts = None, {}, {}
   for name, where, adapter in _subjects(config, run, source):
-    tokens = run_config(run).model.new_tokens if run is not None and name == "base" else ""
+    trained = run_config(run).model if run is not None else None
+    tokens = trained.new_tokens if trained and name == "base" else ""
     model = load(
       where, dtype=config.dtype, adapter=adapter, mesh=_mesh(config), revision=config.revision,
-      new_tokens=tokens,
+      new_tokens=tokens, quantize=trained.quantize if trained else "",
     )  # fmt: skip
     judge = judge or _Judge(config, run, model)
     say(f"Evaluating {where}{f' with {adapter}' if adapter else ''} ...")
