@@ -59,7 +59,7 @@ def evaluate(config: ConfigDict) -> Scores:
       tokens = _new_tokens(config, run, where, known)
     model = load(
       where, dtype=config.dtype, adapter=adapter, mesh=_mesh(config), revision=config.revision,
-      new_tokens=tokens,
+      new_tokens=tokens, quantize=run_config(run).model.quantize if run is not None else "",
     )  # fmt: skip
     judge = judge or _Judge(config, run, model)
     known = model.tokenizer

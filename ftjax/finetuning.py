@@ -18,6 +18,7 @@ from ftjax.evaluate.pmapped import make_evaluator
 from ftjax.finish import finish
 from ftjax.log import MetricsLog, say
 from ftjax.models.decoder import REMAT, Decoder
+from ftjax.models.quant import base as quant
 from ftjax.parallel import rules
 from ftjax.parallel.mesh import make_mesh
 from ftjax.pretrained import Opened, dtype_of, open_run, variables_of
@@ -150,6 +151,7 @@ def _check(config: ConfigDict, mesh) -> None:
     positive(t[key], f"train.{key}")
   choice(config.adapter.kind, ("none", "lora"), "adapter.kind")
   choice(t.remat, REMAT, "train.remat")
+  quant.check(config.model.quantize, config.adapter.kind)
   _check_tokens(config)
   for key, size in (
     ("train.batch_size", t.batch_size),

@@ -71,10 +71,10 @@ def add_tokens(checkpoint: hf.Checkpoint, tokenizer, new_tokens: str):
 def variables_of(config, opened: Opened, mesh) -> tuple[dict[str, Any], dict[str, Any]]:
   """(trainable, frozen) collections of a run before its first update, on the mesh."""
   checkpoint, m, a = opened.checkpoint, config.model, config.adapter
-  base = read_weights(checkpoint, dtype_of(m.dtype), mesh)
+  base = read_weights(checkpoint, dtype_of(m.dtype), mesh, m.quantize)
   adapter = {}
   if a.kind == "lora" and a.source:
-    adapter = lora.read(a.source, checkpoint, base)
+    adapter = lora.read(a.source, checkpoint, None if m.quantize else base)
     if opened.new_ids and not set(opened.new_ids) <= _with_rows(adapter):
       raise InputError(
         f"adapter.source={a.source!r} has no rows for all of model.new_tokens. Begin a new adapter."
@@ -107,15 +107,17 @@ def dtype_of(name: str, key: str = "model.dtype"):
   return DTYPES[choice(name, DTYPES, key)]
 
 
-def read_weights(checkpoint: hf.Checkpoint, dtype, mesh=None) -> dict[str, Any]:
-  """{"params": ...}, straight to where each leaf lives on the mesh (or on the default device
+def read_weights(
+  checkpoint: hf.Checkpoint, dtype, mesh=None, quantize: str = ""
+) -> dict[str, Any]:
+  """{"params": ...}, with "quant" where a format to quantize to is given, straight to where each leaf lives on the mesh (or on the default device
   without one)."""
   place = None
   if mesh is not None:
     place = lambda name, leaf: tree.flatten(rules.shardings(tree.unflatten({name: leaf}), mesh))[
       name
     ]
-  params = hf.read(vocabulary.as_stored(checkpoint), dtype, place)
+  params = hf.read(vocabulary.as_stored(checkpoint), dtype, place, quantize)
   return tree.map_named(lambda name, x: vocabulary.grow(checkpoint, name, x, place), params)
 
 

@@ -16,13 +16,14 @@ from ftjax.models.head import HeadParameters, head, logits
 from ftjax.models.layers import Linear, Norm
 from ftjax.models.mlp import MLP
 from ftjax.models.moe import MoE
+from ftjax.models.quant import base
 from ftjax.models.rope import Table, document_lengths, table
 from ftjax.parallel.mesh import BATCH, constrain
 
 __all__ = ["Decoder", "head", "init", "logits", "unstack"]
 
 # Stacked over layers along axis 0.
-COLLECTIONS = dict.fromkeys(("params", *low_rank.TRAINED, *low_rank.FROZEN), 0)
+COLLECTIONS = dict.fromkeys(("params", base.COLLECTION, *low_rank.TRAINED, *low_rank.FROZEN), 0)
 _attended = jax.checkpoint_policies.save_only_these_names(blocked.RESIDUALS)
 # What the backward pass may keep; everything else in a block it computes again.
 REMAT = {
