@@ -29,15 +29,16 @@ class Linear(nn.Module):
       out_axis=range(-len(self.shape_out), 0),
     )
     kernel = self.param("kernel", init, self.shape_in + self.shape_out)
-    y = contract(x, kernel, len(self.shape_in), self.dtype)
     leaves = {c: x for c, x in self.variables.items() if c != "params"}
+    x = kinds.inputs(x, leaves) if leaves else x
+    y = contract(x, kernel, len(self.shape_in), self.dtype)
     if leaves:
       dropped = nn.Dropout(self.dropout, deterministic=False)(x) if self.dropout and train else x
       y = kinds.linear(y, x, dropped, kernel, leaves)
     if self.bias:
       bias = self.param("bias", nn.initializers.zeros, self.shape_out).astype(self.dtype)
       y += bias.reshape((1,) * (y.ndim - bias.ndim) + bias.shape)
-    return y
+    return kinds.outputs(y, leaves) if leaves else y
 
 
 class Norm(nn.Module):
