@@ -145,7 +145,7 @@ def merger(names, adapter: Mapping[str, jax.Array]) -> Callable[..., jax.Array]:
 
   names: of all leaves that the base has, none of which needs another one for it.
   """
-  low_rank.check_merge(names, adapter)
+  kinds.check_merge(names, adapter)
   merged = jax.jit(kinds.merge_leaf, static_argnums=0)
 
   def merge(name: str, leaf: jax.Array, index: tuple[int | slice, ...] = ()) -> jax.Array:

@@ -101,6 +101,13 @@ ADAPTERS = (
   (r"lora_scale/(embed/[a-z_]+|project_out|head)/scale", P()),
   (r"rows/(embed/tokens|head)/rows", P(None, "fsdp")),  # [n, D]
   (r"row_ids/(embed/tokens|head)/ids", P(None)),  # [n]
+  # Vectors for a layer's outputs or inputs; virtual tokens: all small, and everywhere.
+  (
+    r"ia3(_on)?/(layers/(attention|mlp)/[a-z_]+|embed/project_in|project_out|head)/(inputs|outputs|on)",
+    P(),
+  ),
+  (r"prompt/embed/rows", P(None, None)),  # [P, D]
+  (r"prefix/layers/attention/(key|value)", P(None, None, "tensor", None)),  # [L, P, K, H]
 )
 
 
