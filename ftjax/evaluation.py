@@ -53,7 +53,7 @@ def evaluate(config: ConfigDict) -> Scores:
     raise InputError(
       f"{run} has no best/ yet. Wait for its end, or evaluate its checkpoints with follow=True."
     )
-  judge, scores, texts, tokens = None, {}, {}, ""
+  judge, scores, texts, tokens, known = None, {}, {}, "", None
   for name, where, adapter in _subjects(config, run, source):
     if name == "base":
       tokens = _new_tokens(config, run, where, known)
