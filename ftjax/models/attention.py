@@ -10,11 +10,13 @@ import jax.numpy as jnp
 
 from ftjax.config import choice
 from ftjax.models import blocked
+from ftjax.models.adapters import kinds
 from ftjax.models.cache import LayerCache, append
 from ftjax.models.config import ModelConfig
 from ftjax.models.layers import Linear, Norm
 from ftjax.models.rope import Table, rotate
 from ftjax.models.scores import Scores, alibi_slopes, with_sinks
+from ftjax.models.virtual import SHARED, in_front
 from ftjax.parallel.mesh import AXES, BATCH, constrain
 
 
@@ -30,7 +32,7 @@ class View(NamedTuple):
 
 def visible(view: View, window=None) -> jax.Array:
   """bool [B, T, S]: which keys each query may see: its own document's, up to its own position, and
-  of those the last `window` (an int or int32 []; None = all).
+  of those the last `window` (an int or int32 []; None = all). Virtual tokens are every document's.
 
   Positions grow within a document, so this one rule is causality, isolation of packed documents
   and, with a cache, the masking of empty slots. For a row packed with documents A (2 tokens), B (3)
@@ -44,7 +46,8 @@ def visible(view: View, window=None) -> jax.Array:
       B     1 1 1
       .           1     (padding sees padding: no empty row, so no NaN)
   """
-  same = view.q_segments[:, :, None] == view.k_segments[:, None, :]
+  k_segments = view.k_segments[:, None, :]
+  same = (view.q_segments[:, :, None] == k_segments) | (k_segments == SHARED)
   back = view.q_positions[:, :, None] - view.k_positions[:, None, :]
   seen = same & (back >= 0)
   return seen if window is None else seen & (back < window)
@@ -126,6 +129,8 @@ class Attention(nn.Module):
     if cache is not None:
       cache = LayerCache(append(cache.key, k_BTKH, start), append(cache.value, v_BTKH, start))
       k_BTKH, v_BTKH = cache
+    elif (own := kinds.keys(self.variables)) is not None:
+      k_BTKH, v_BTKH = in_front(k_BTKH, own[0]), in_front(v_BTKH, own[1])
     attend = implementation(self.implementation, cached=cache is not None)
     scale = c.H**-0.5 if c.score_scale is None else c.score_scale
     scores = Scores(scale, c.score_cap, alibi_slopes(c.N) if c.alibi else ())
