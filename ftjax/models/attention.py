@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from ftjax.config import choice
-from ftjax.models import blocked
+from ftjax.models import blocked, cached
 from ftjax.models.adapters import kinds
-from ftjax.models.cache import LayerCache, append
+from ftjax.models.cache import LayerCache, extend
 from ftjax.models.config import ModelConfig
 from ftjax.models.layers import Linear, Norm
 from ftjax.models.rope import Table, rotate
@@ -82,15 +82,13 @@ def attend_xla(
 IMPLEMENTATIONS = {"xla": attend_xla, "blocked": blocked.attend}
 
 
-def implementation(name: str, cached: bool) -> Callable[..., jax.Array]:
+def implementation(name: str) -> Callable[..., jax.Array]:
   """The function behind a name; "auto" takes the fastest for the platform and the ambient mesh.
 
   blocked loops over rows and heads, which pays on a CPU and only where they are not split over
-  devices. With a cache there is one query a row and nothing to block: always xla.
+  devices. With a cache there is one query a row and nothing to block: see models/cached.py.
   """
   choice(name, ("auto", *IMPLEMENTATIONS), "model.attention")
-  if cached:
-    return attend_xla
   if name == "auto":
     mesh = jax.sharding.get_abstract_mesh()
     split = not mesh.empty and mesh.axis_names == AXES and mesh.size > 1
@@ -127,15 +125,18 @@ class Attention(nn.Module):
     if rope is not None:
       q_BTNH, k_BTKH = (rotate(x, rope, c.rope.interleaved) for x in (q_BTNH, k_BTKH))
     if cache is not None:
-      cache = LayerCache(append(cache.key, k_BTKH, start), append(cache.value, v_BTKH, start))
-      k_BTKH, v_BTKH = cache
+      cache = extend(cache, k_BTKH, v_BTKH, start)
     elif (own := kinds.keys(self.variables)) is not None:
       k_BTKH, v_BTKH = in_front(k_BTKH, own[0]), in_front(v_BTKH, own[1])
-    attend = implementation(self.implementation, cached=cache is not None)
     scale = c.H**-0.5 if c.score_scale is None else c.score_scale
     scores = Scores(scale, c.score_cap, alibi_slopes(c.N) if c.alibi else ())
     sinks_N = self.param("sinks", nn.initializers.zeros, (c.N,)) if c.sinks else None
-    y_BTNH = attend(q_BTNH, k_BTKH, v_BTKH, view, scores, window, sinks_N)
+    if cache is not None:
+      seen_BTS = visible(view, window)
+      y_BTNH = cached.attend(q_BTNH, *cache, seen_BTS, view.k_positions, scores, sinks_N)
+    else:
+      attend = implementation(self.implementation)
+      y_BTNH = attend(q_BTNH, k_BTKH, v_BTKH, view, scores, window, sinks_N)
     out = Linear(
       (c.N, c.H), (c.D,), bias=c.out_bias, dtype=self.dtype, dropout=self.dropout, name="out"
     )

@@ -38,7 +38,5 @@ def _weighted(p_BKTGS, v_BKSH):
     return jnp.einsum("BKTGS,BKSH->BKTGH", p_BKTGS, v_BKSH)
   # For one query a sum over slots: XLA's CPU backend takes five times as long over the product,
   # which is one with two rows for each head.
-  y_BKTGH = jnp.sum(
-    p_BKTGS[..., None] * v_BKSH[:, :, None, None], axis=-2, dtype=jnp.float32
-  )
+  y_BKTGH = jnp.sum(p_BKTGS[..., None] * v_BKSH[:, :, None, None], axis=-2, dtype=jnp.float32)
   return y_BKTGH.astype(v_BKSH.dtype)
