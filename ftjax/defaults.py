@@ -18,14 +18,20 @@ def get_config() -> ConfigDict:
   m.attention = "auto"  # auto | xla | blocked (for CPUs)
 
   c.adapter = a = ConfigDict()
-  a.kind = "none"  # none: every parameter is trained | lora
+  a.kind = (
+    "none"  # none: the parameters themselves are trained | lora | ia3 | prompt | prefix | norms
+  )
   a.rank = 16
   a.alpha = 32.0  # the adapter is scaled by alpha / rank
   a.rslora = False  # by alpha / sqrt(rank)
   a.dora = False  # trains the lengths of the columns as well
   a.dropout = 0.0
+  a.init = "default"  # how pairs begin: default | gaussian | pissa | olora
+  a.patterns = ""  # other ranks for some layers: "q_proj: rank 4 alpha 8, layers.3: rank 32"
+  a.lora_plus = 1.0  # the learning rate of b over that of a
+  a.tokens = 16  # virtual tokens of prompt and prefix tuning
   a.targets = "all-linear"  # or names and patterns, separated by commas: "q_proj,embed_tokens"
-  a.source = ""  # a PEFT adapter folder to go on from
+  a.source = ""  # a PEFT adapter folder to go on from, or several added: "A@0.7, B@0.3"
 
   c.data = d = ConfigDict()
   d.train = (
@@ -58,6 +64,9 @@ def get_config() -> ConfigDict:
 
   c.train = t = ConfigDict()
   t.duration = "3 epochs"  # "500 steps", "2M tokens"
+  t.only = (
+    ""  # "" = everything; norms, biases, last 2 layers, names of modules; for adapter.kind=none
+  )
   t.batch_size = 8  # rows of one micro batch, over all devices
   t.accumulate = 1  # micro batches of one update
   t.remat = "none"  # what the backward pass recomputes to save memory: none | dots | block

@@ -17,6 +17,7 @@ from ftjax.data.versions import training
 from ftjax.evaluate.pmapped import make_evaluator
 from ftjax.finish import finish
 from ftjax.log import MetricsLog, say
+from ftjax.models.adapters import starting
 from ftjax.models.decoder import REMAT, Decoder
 from ftjax.parallel import rules
 from ftjax.parallel.mesh import make_mesh
@@ -60,7 +61,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
   data = loader.load(
     pinned,
     opened.tokenizer,
-    model_max_length=opened.checkpoint.config.max_length,
+    model_max_length=opened.checkpoint.config.max_length - opened.virtual,
     stops=opened.stops,
     vocab_size=opened.checkpoint.config.vocabulary,
   )
@@ -148,7 +149,7 @@ def _check(config: ConfigDict, mesh) -> None:
   t = config.train
   for key in ("batch_size", "accumulate", "log_every"):
     positive(t[key], f"train.{key}")
-  choice(config.adapter.kind, ("none", "lora"), "adapter.kind")
+  starting.check(config.adapter, bool(config.model.new_tokens), t.only)
   choice(t.remat, REMAT, "train.remat")
   _check_tokens(config)
   for key, size in (

@@ -11,7 +11,7 @@ from ftjax import storage, tree
 from ftjax.evaluate.samples import generate_and_score, samples_md
 from ftjax.generate.generator import Generator
 from ftjax.log import METRICS, read, say
-from ftjax.models import export, lora, vocabulary
+from ftjax.models import export, lora, stacked, vocabulary
 from ftjax.pretrained import Opened, dtype_of, read_weights
 from ftjax.research import plots, report
 from ftjax.text.tokenizer import save_tokenizer
@@ -86,7 +86,7 @@ def write_model(folder: Path, variables, config, opened: Opened, template) -> No
       rslora=config.adapter.rslora,
     )
   else:
-    real, variables = vocabulary.trimmed(checkpoint.config, variables)
+    real, variables = vocabulary.trimmed(checkpoint.config, stacked.joined(variables))
     export.write(
       folder,
       variables,

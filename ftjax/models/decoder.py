@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ftjax.config import choice
-from ftjax.models import blocked, virtual
+from ftjax.models import blocked, stacked, virtual
 from ftjax.models.adapters import kinds
 from ftjax.models.attention import Attention, View
 from ftjax.models.cache import Cache, LayerCache, append
@@ -17,6 +17,7 @@ from ftjax.models.layers import Linear, Norm
 from ftjax.models.mlp import MLP
 from ftjax.models.moe import MoE
 from ftjax.models.rope import Table, document_lengths, table
+from ftjax.models.stacked import unstack
 from ftjax.parallel.mesh import BATCH, constrain
 
 __all__ = ["Decoder", "head", "init", "logits", "unstack"]
@@ -197,36 +198,20 @@ class Decoder(nn.Module):
       return x_BTD, tuple(caches)
     if cache is not None:
       raise ValueError("decoding with a cache wants Decoder(scan=False) and unstacked variables")
-    varied = _varied(layers)
+    varied = stacked.varied(layers)
     if varied.rope is not None:
-      ropes = _stacked(ropes)
-    scanned = nn.scan(
-      block,
-      variable_axes=COLLECTIONS,
-      split_rngs={"params": True, "dropout": True},
-      in_axes=(nn.broadcast,) * 5 + (0,),
-      length=self.config.L,
-    )
-    return scanned(*args, layers[0], name="layers")(x_BTD, view, ropes, None, None, train, varied)
-
-
-def _varied(layers: list[Layer]) -> Layer:
-  """What differs between layers, as int32 [L] to be scanned; None for what does not."""
-  windows, ropes = zip(*layers, strict=True)
-  differ = lambda values: len(set(values)) > 1
-  numbers = lambda values: jnp.asarray(values, jnp.int32)
-  everything = jnp.iinfo(jnp.int32).max
-  return Layer(
-    numbers([everything if w is None else w for w in windows]) if differ(windows) else None,
-    numbers(ropes) if differ(ropes) else None,
-  )
-
-
-def _stacked(ropes: tuple[Table | None, ...]) -> Table:
-  """One table [3, ...] to pick from by index; those that are not there turn nothing."""
-  like = next(r for r in ropes if r is not None)
-  still = Table(jnp.zeros_like(like.sin), jnp.ones_like(like.cos))
-  return jax.tree.map(lambda *x: jnp.stack(x), *(still if r is None else r for r in ropes))
+      ropes = stacked.tables(ropes)
+    for name, part in stacked.scans(self.variables, self.config.L):
+      scanned = nn.scan(
+        block,
+        variable_axes=COLLECTIONS,
+        split_rngs={"params": True, "dropout": True},
+        in_axes=(nn.broadcast,) * 5 + (0,),
+        length=part.stop - part.start,
+      )(*args, layers[0], name=name)
+      own = jax.tree.map(lambda x, part=part: x[part], varied)
+      x_BTD, _ = scanned(x_BTD, view, ropes, None, None, train, own)
+    return x_BTD, None
 
 
 def init(config: ModelConfig, key: jax.Array, dtype=jnp.float32):
@@ -234,15 +219,3 @@ def init(config: ModelConfig, key: jax.Array, dtype=jnp.float32):
   ids = jnp.zeros((1, 1), jnp.int32)
   variables = Decoder(config).init(key, ids, ids, ids)
   return jax.tree.map(lambda x: x.astype(dtype), variables)
-
-
-def unstack(variables, layers: int):
-  """The variables of Decoder(scan=False): params/layers/... [L, ...] becomes params/layer_0/...,
-  params/layer_1/....; of an adapter only what the layers read (kinds.effective)."""
-  out = {}
-  for name, collection in variables.items():
-    rest = {k: v for k, v in collection.items() if k != "layers"}
-    stacked = collection.get("layers", {})  # of an adapter there may be none
-    each = {f"layer_{l}": jax.tree.map(lambda x, l=l: x[l], stacked) for l in range(layers)}
-    out[name] = rest | each
-  return out

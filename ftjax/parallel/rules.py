@@ -111,11 +111,18 @@ ADAPTERS = (
 )
 
 
+def like(name: str) -> str:
+  """The name that the table has for a leaf: that of the parameter that it stands in for, of the pair
+  whose start it is, or of all layers where it is of the last."""
+  name = re.sub("^(saved|params)/(last_(?=layers/))?", "params/", name)
+  return re.sub("^lora_start/", "lora/", name)
+
+
 def shardings(variables, mesh: Mesh):
   """A NamedSharding for every leaf of {collection: {...}} (arrays or shape structs)."""
 
   def place(name, leaf):
-    spec = tree.match(re.sub("^saved/", "params/", name), PARAMETERS + ADAPTERS)
+    spec = tree.match(like(name), PARAMETERS + ADAPTERS)
     return NamedSharding(mesh, fit(spec, leaf.shape, mesh))
 
   return tree.map_named(place, variables)
