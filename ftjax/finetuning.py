@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from ftjax.batch import Batch, empty
+from ftjax.assembly import assemble
 from ftjax.config import Duration, InputError, choice, positive
 from ftjax.data import loader
 from ftjax.data.versions import training
@@ -19,15 +19,15 @@ from ftjax.finish import finish
 from ftjax.log import MetricsLog, say
 from ftjax.models.adapters import starting
 from ftjax.models.decoder import REMAT, Decoder
-from ftjax.parallel import rules
+from ftjax.models.quant import base as quant
 from ftjax.parallel.mesh import make_mesh
-from ftjax.pretrained import Opened, dtype_of, open_run, variables_of
+from ftjax.pretrained import Opened, open_run, variables_of
 from ftjax.research.report import plan_lines
-from ftjax.train import optim, run_folder
+from ftjax.train import run_folder
 from ftjax.train.checkpoint import Checkpoints, abstract
 from ftjax.train.loop import Plan, train
-from ftjax.train.state import init_state, shard_state
-from ftjax.train.step import batch_sharding, compile_step, make_loss
+from ftjax.train.state import init_state
+from ftjax.train.step import batch_sharding
 from ftjax.train.stopping import EarlyStopping
 
 
@@ -92,21 +92,15 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
 
   # The model, split into what is trained and what is not, straight to its places on the mesh.
   trainable, frozen = variables_of(config, opened, mesh)
-  decoder = _decoder(config, opened)
-  o = config.optim
-  schedule = optim.make_schedule(o.schedule, o.learning_rate, warmup=warmup, total=plan.total)
-  tx = optim.make_optimizer(
-    o.name, schedule, b1=o.b1, b2=o.b2, eps=o.eps, weight_decay=o.weight_decay, clip=o.clip
-  )
-  places = shard_state(trainable, frozen, tx, functools.partial(rules.shardings, mesh=mesh), mesh)
-  state = init_state(trainable, frozen, tx, t.seed, places)
+  made = assemble(
+    config, opened.checkpoint.config, trainable, frozen, mesh,
+    warmup=warmup, total=plan.total, length=length,
+  )  # fmt: skip
+  state = init_state(trainable, frozen, made.tx, t.seed, made.places)
   del trainable, frozen  # The state owns them now, and its arrays will be donated.
 
   # The one shape that will run is compiled first: what does not fit fails here, not hours later.
-  rows = batch_sharding(mesh)
-  step = compile_step(mesh, places, make_loss(decoder), tx, schedule)
-  shape = Batch(*(_global(x, t.accumulate, rows) for x in empty(t.batch_size, length)))
-  compiled = step.compile(abstract(state), shape)
+  compiled = made.step.compile(abstract(state), made.batch)
   tokens = t.batch_size * t.accumulate * length
   say(
     "\n".join(
@@ -114,7 +108,7 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
     )
   )
 
-  evaluate = _validation(config, opened, decoder, data, mesh)
+  evaluate = _validation(config, opened, made.decoder, data, mesh)
   checkpoints = Checkpoints(workdir / run_folder.CHECKPOINTS, keep=config.checkpoint.keep)
   stopping = EarlyStopping(config.eval.patience, config.eval.min_delta)
   start = max(checkpoints.steps(), default=0)
@@ -132,7 +126,7 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
   )
   with contextlib.closing(checkpoints), contextlib.closing(log):
     outcome = train(
-      state, compiled, batches, plan, sharding=rows, log=log, checkpoints=checkpoints, stopping=stopping,
+      state, compiled, batches, plan, sharding=batch_sharding(mesh), log=log, checkpoints=checkpoints, stopping=stopping,
       evaluate=evaluate, name_rows=functools.partial(_name_rows, data.train, bins), start=start,
     )  # fmt: skip
     result = Result(workdir, outcome.reason, outcome.step, stopping.best_step)
@@ -151,6 +145,7 @@ def _check(config: ConfigDict, mesh) -> None:
     positive(t[key], f"train.{key}")
   starting.check(config.adapter, bool(config.model.new_tokens), t.only)
   choice(t.remat, REMAT, "train.remat")
+  quant.check(config.model.quantize, config.adapter.kind)
   _check_tokens(config)
   for key, size in (
     ("train.batch_size", t.batch_size),
@@ -188,17 +183,6 @@ def _plan(config: ConfigDict, epoch: float, length: int) -> tuple[Plan, int]:
   return plan, steps(config.optim.warmup, "optim.warmup", total)
 
 
-def _decoder(config: ConfigDict, opened: Opened) -> Decoder:
-  m = config.model
-  return Decoder(
-    opened.checkpoint.config,
-    dtype=dtype_of(m.compute_dtype or m.dtype, "model.compute_dtype"),
-    attention=m.attention,
-    remat=config.train.remat,
-    dropout=config.adapter.dropout if config.adapter.kind == "lora" else 0.0,
-  )
-
-
 def _validation(config: ConfigDict, opened: Opened, decoder: Decoder, data, mesh):
   """fn(variables) -> {"loss": ..., "perplexity": ..., ...} over the validation rows, or None where
   there are none."""
@@ -215,10 +199,6 @@ def _validation(config: ConfigDict, opened: Opened, decoder: Decoder, data, mesh
     mesh=mesh,
   )
   return lambda variables: score(variables, loader.fixed_batches(rows, bins, size, data.max_length))
-
-
-def _global(x: np.ndarray, accumulate: int, sharding) -> jax.ShapeDtypeStruct:
-  return jax.ShapeDtypeStruct((accumulate, *x.shape), x.dtype, sharding=sharding)
 
 
 def _name_rows(rows, bins, chosen: np.ndarray) -> str:

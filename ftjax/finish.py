@@ -12,6 +12,7 @@ from ftjax.evaluate.samples import generate_and_score, samples_md
 from ftjax.generate.generator import Generator
 from ftjax.log import METRICS, read, say
 from ftjax.models import export, lora, stacked, vocabulary
+from ftjax.models.quant import base as quant
 from ftjax.pretrained import Opened, dtype_of, read_weights
 from ftjax.research import plots, report
 from ftjax.text.tokenizer import save_tokenizer
@@ -160,11 +161,11 @@ def write_samples(
   scores, texts = {}, {}
   for name in ("tuned", "base"):
     if name == "base":
-      frozen = variables.get("params") if lora.on(variables) else None
+      own = lora.on(variables)
+      frozen = {c: x for c, x in variables.items() if c in ("params", quant.COLLECTION)}
       del variables
-      variables = (
-        {"params": frozen} if frozen else read_weights(checkpoint, dtype_of(m.dtype), mesh)
-      )
+      variables = frozen if own else read_weights(checkpoint, dtype_of(m.dtype), mesh)
+      del frozen
     generator = Generator(
       checkpoint.config, variables, opened.tokenizer, dtype=dtype, stop_ids=opened.stops, mesh=mesh
     )

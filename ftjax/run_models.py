@@ -8,6 +8,7 @@ from ftjax import tree
 from ftjax.defaults import get_config as defaults
 from ftjax.language_model import LanguageModel
 from ftjax.models import hf, stacked
+from ftjax.models.quant import base as quant
 from ftjax.pretrained import open_run, variables_of
 from ftjax.train import run_folder
 from ftjax.train.checkpoint import Checkpoints, abstract, restore_trainable
@@ -47,7 +48,11 @@ class RunModels:
     self._like = abstract(trainable)
     self.base = LanguageModel(
       opened.checkpoint,
-      {"params": stacked.joined(tree.merge(trainable, self._frozen))["params"]},
+      {
+        c: x
+        for c, x in stacked.joined(tree.merge(trainable, self._frozen)).items()
+        if c in ("params", quant.COLLECTION)
+      },
       opened.tokenizer,
       dtype=config.model.dtype,
       mesh=mesh,

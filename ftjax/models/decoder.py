@@ -16,6 +16,7 @@ from ftjax.models.head import HeadParameters, head, logits
 from ftjax.models.layers import Linear, Norm
 from ftjax.models.mlp import MLP
 from ftjax.models.moe import MoE
+from ftjax.models.quant import base
 from ftjax.models.rope import Table, document_lengths, table
 from ftjax.models.stacked import unstack
 from ftjax.parallel.mesh import BATCH, constrain
@@ -23,7 +24,7 @@ from ftjax.parallel.mesh import BATCH, constrain
 __all__ = ["Decoder", "head", "init", "logits", "unstack"]
 
 # Stacked over layers along axis 0.
-COLLECTIONS = dict.fromkeys(("params", *kinds.COLLECTIONS), 0)
+COLLECTIONS = dict.fromkeys(("params", base.COLLECTION, *kinds.COLLECTIONS), 0)
 _attended = jax.checkpoint_policies.save_only_these_names(blocked.RESIDUALS)
 # What the backward pass may keep; everything else in a block it computes again.
 REMAT = {

@@ -22,6 +22,7 @@ from ftjax.models.adapters.settings import SETTINGS
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.hf import Checkpoint
 from ftjax.models.peft import WEIGHTS, Folder, settings, write
+from ftjax.models.quant import base as quant
 from ftjax.models.targets import Target, adaptable, choose, linear_layers
 from ftjax.models.tensors import places_of, to_ours
 
@@ -54,10 +55,13 @@ def init(
   some layers (pairs.sizes). begin: pairs.BEGINNINGS. dora: the base's params, by whose columns'
   lengths the magnitudes begin; base: these params, for beginnings that come from them.
   """
-  params = tree.flatten(dora if dora is not None else base or {})
+  params = dora if dora is not None else base or {}
+  kernel = lambda t: quant.leaf(
+    params, "params/" + t.weight.path, t.shape_lead + t.shape_in + t.shape_out
+  )
   named = pairs.init(
     key, targets, pairs.sizes(config, targets, rank, alpha, patterns),
-    rslora=rslora, begin=begin, kernel=params.__getitem__, dora=dora is not None, dtype=dtype,
+    rslora=rslora, begin=begin, kernel=kernel, dora=dora is not None, dtype=dtype,
   )  # fmt: skip
   return tree.unflatten(named)
 

@@ -41,6 +41,14 @@ def ambient() -> jax.sharding.AbstractMesh | None:
   return None if mesh.empty or mesh.axis_names != AXES else mesh
 
 
+def platform() -> str:
+  """ "cpu", "gpu" or "tpu": of the ambient mesh's devices where they are known (a program may be
+  compiled for devices that are not here), else of JAX's own."""
+  device = getattr(jax.sharding.get_abstract_mesh(), "abstract_device", None)
+  name = device.platform if device is not None else jax.default_backend()
+  return "gpu" if name in ("cuda", "rocm") else name
+
+
 def constrain(x: jax.Array, *axes) -> jax.Array:
   """Shards an activation inside jit: one mesh axis (or a tuple, or None) per dimension of x.
 

@@ -118,11 +118,26 @@ def like(name: str) -> str:
   return re.sub("^lora_start/", "lora/", name)
 
 
+def _quantized(name: str, leaf) -> P:
+  """Where a leaf of quant/... (models/quant) lives: as the kernel that it is made of, whose inputs
+  are one dim here and in four bits blocks, none of which is ever split."""
+  path, part = name.removeprefix("quant/").rsplit("/", 1)
+  kernel = tuple(tree.match(f"params/{path}/kernel", PARAMETERS))
+  lead = 2 if "/experts/" in path else 1
+  inputs = lead + (2 if path.endswith("attention/out") else 1)
+  outputs = kernel[inputs:]
+  if part == "scale":  # [L, *out], of int8
+    return P(*kernel[:lead], *outputs)
+  inside = (None,) * (leaf.ndim - lead - 1 - len(outputs))  # of a block: [L, n, 32, *out]
+  return P(*kernel[: lead + 1], *inside, *outputs)
+
+
 def shardings(variables, mesh: Mesh):
   """A NamedSharding for every leaf of {collection: {...}} (arrays or shape structs)."""
 
   def place(name, leaf):
-    spec = tree.match(like(name), PARAMETERS + ADAPTERS)
+    own = name.startswith("quant/")
+    spec = _quantized(name, leaf) if own else tree.match(like(name), PARAMETERS + ADAPTERS)
     return NamedSharding(mesh, fit(spec, leaf.shape, mesh))
 
   return tree.map_named(place, variables)

@@ -119,7 +119,7 @@ def effective(variables: Mapping[str, Any]) -> Mapping[str, Any]:
 
   Differentiable, and nothing where there is nothing to do.
   """
-  named = tree.flatten({c: x for c, x in variables.items() if c != "params"})
+  named = tree.flatten({c: x for c, x in variables.items() if c in COLLECTIONS})
   inside = {n: x for n, x in named.items() if _in_layers(n)}
   outside = {n: x for n, x in named.items() if n not in inside}
   if not outside:
@@ -129,7 +129,8 @@ def effective(variables: Mapping[str, Any]) -> Mapping[str, Any]:
     if name.startswith("saved/") and name.replace("saved/", "params/", 1) not in params:
       raise ValueError(f"{name} stands in for no parameter")
   merged = {name: merge_leaf(name, leaf, outside) for name, leaf in params.items()}
-  return tree.unflatten(merged | inside)
+  rest = {c: x for c, x in variables.items() if c not in ("params", *COLLECTIONS)}
+  return rest | tree.unflatten(merged | inside)
 
 
 def _in_layers(name: str) -> bool:

@@ -105,14 +105,14 @@ def init(
   *,
   rslora: bool = False,
   begin: str = "default",
-  kernel: Callable[[str], jax.Array] | None = None,
+  kernel: Callable[[Target], jax.Array] | None = None,
   dora: bool = False,
   dtype=jnp.float32,
 ) -> dict[str, jax.Array]:
   """New pairs by name, which are the identity. Ranks that differ by layer are filled up with zeros,
   which get no gradient.
 
-  kernel: a leaf of the base's params by its name, for dora, pissa and olora.
+  kernel: the base's kernel of a target, for dora, pissa and olora.
   """
   choice(begin, BEGINNINGS, "adapter.init")
   _check(targets, begin, dora)
@@ -136,8 +136,7 @@ def init(
     if t.table:
       pair = jnp.zeros(a), normal(draw[low:high].reshape(b)) * _for(on, b, len(t.shape_lead))
     elif begin in ("pissa", "olora"):
-      weights = kernel("params/" + t.weight.path)
-      pair = _of_weights(begin, weights, t, own[path], rslora, a, b)
+      pair = _of_weights(begin, kernel(t), t, own[path], rslora, a, b)
       named |= {
         f"lora_start/{path}/{p}": jnp.array(x, dtype) for p, x in zip("ab", pair, strict=True)
       }
@@ -150,7 +149,7 @@ def init(
       pair = spread * _for(on, a, len(a) - 1), jnp.zeros(b)
     named |= {f"lora/{path}/{p}": x.astype(dtype) for p, x in zip("ab", pair, strict=True)}
     if dora:
-      length = low_rank.lengths(kernel("params/" + t.weight.path), len(t.shape_in), bool(lead))
+      length = low_rank.lengths(kernel(t), len(t.shape_in), bool(lead))
       named[f"lora/{path}/magnitude"] = length.astype(dtype)
     named[f"lora_scale/{path}/scale"] = jnp.asarray(scales)
   return named
@@ -186,11 +185,11 @@ def _check(targets: Mapping[str, Target], begin: str, dora: bool) -> None:
 def _of_weights(begin, weights, t: Target, own, rslora: bool, a, b) -> tuple[jax.Array, jax.Array]:
   """(a, b) that hold a part of the weights, layer by layer."""
   inputs, outputs = t.shape
-  layers = weights if t.weight.stacked else weights[None]
+  layers = list(weights) if t.weight.stacked else [weights]
   parts = []
   for layer, s in zip(layers, own, strict=True):
-    flat = np.asarray(layer, np.float32).reshape(*t.shape_in, outputs)
-    theirs = t.theirs(np.moveaxis(flat, -1, 0), "in")  # [out, in]: QR depends on the inputs' order
+    flat = layer.astype(jnp.float32).reshape(*t.shape_in, outputs)
+    theirs = t.theirs(jnp.moveaxis(flat, -1, 0), "in")  # [out, in]: QR depends on the inputs' order
     if begin == "pissa":
       u, s_, vh = jnp.linalg.svd(theirs, full_matrices=False)
       root = jnp.sqrt(s_[: s.rank] / s.scale(rslora))
@@ -198,10 +197,10 @@ def _of_weights(begin, weights, t: Target, own, rslora: bool, a, b) -> tuple[jax
     else:
       q, r = jnp.linalg.qr(theirs)
       down, up = r[: s.rank], q[:, : s.rank]
-    down = np.moveaxis(t.ours(np.asarray(down), "in"), 0, -1)
+    down = jnp.moveaxis(t.ours(down, "in"), 0, -1)
     rank = a[-1]
-    down = np.pad(down, [(0, 0)] * (down.ndim - 1) + [(0, rank - s.rank)])
-    up = np.pad(np.asarray(up).T, [(0, rank - s.rank), (0, 0)])
+    down = jnp.pad(down, [(0, 0)] * (down.ndim - 1) + [(0, rank - s.rank)])
+    up = jnp.pad(up.T, [(0, rank - s.rank), (0, 0)])
     parts.append((down, up.reshape(rank, *t.shape_out)))
-  pick = np.stack if t.weight.stacked else (lambda xs: xs[0])
-  return tuple(jnp.asarray(pick(x)) for x in zip(*parts, strict=True))
+  pick = jnp.stack if t.weight.stacked else (lambda xs: xs[0])
+  return tuple(pick(x) for x in zip(*parts, strict=True))
