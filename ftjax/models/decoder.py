@@ -17,7 +17,7 @@ from ftjax.models.layers import Linear, Norm
 from ftjax.models.mlp import MLP
 from ftjax.models.moe import MoE
 from ftjax.models.rope import Table, document_lengths, table
-from ftjax.parallel.mesh import BATCH, constrain
+from ftjax.parallel.mesh import BATCH, TIME, constrain
 
 __all__ = ["Decoder", "head", "init", "logits", "unstack"]
 
@@ -76,7 +76,7 @@ class Block(nn.Module):
       x_BTD = summed(x_BTD + scaled(y_BTD), "attention_sum_norm")
       y_BTD = post(mlp(pre(x_BTD, "mlp_norm"), train), "mlp_post_norm")
       x_BTD = summed(x_BTD + scaled(y_BTD), "mlp_sum_norm")
-    return constrain(x_BTD, BATCH, None, None), cache
+    return constrain(x_BTD, BATCH, TIME, None), cache
 
 
 def norm(c: ModelConfig, name: str) -> Norm:
@@ -133,7 +133,7 @@ class Decoder(nn.Module):
     """
     c = self.config
     x_BTD = Embed(c, self.dtype, self.dropout, name="embed")(tokens_BT, positions_BT, train)
-    x_BTD = constrain(x_BTD, BATCH, None, None)
+    x_BTD = constrain(x_BTD, BATCH, TIME, None)
     ropes = self._ropes(positions_BT, segments_BT, cache)
     start, k_segments, k_positions = None, segments_BT, positions_BT
     if cache is not None:
