@@ -15,6 +15,7 @@ def get_config() -> ConfigDict:
   m.new_tokens = ""  # tokens to add, and what they stand for: "<brand>=our brand's name, <cta>"
   m.new_tokens_only = False  # train their rows and nothing else
   m.pad_vocab_to = 1  # rows of token table and head, a multiple, so that a mesh divides them
+  m.quantize = ""  # the blocks' kernels of a base for adapters: int8 | int4 | nf4 (QLoRA)
   m.attention = "auto"  # auto | xla | blocked (for CPUs) | splash (for TPUs) | cudnn (for GPUs)
 
   c.adapter = a = ConfigDict()

@@ -53,14 +53,16 @@ def evaluate(config: ConfigDict) -> Scores:
     raise InputError(
       f"{run} has no best/ yet. Wait for its end, or evaluate its checkpoints with follow=True."
     )
-  judge, scores, texts = None, {}, {}
+  judge, scores, texts, tokens, known = None, {}, {}, "", None
   for name, where, adapter in _subjects(config, run, source):
-    tokens = run_config(run).model.new_tokens if run is not None and name == "base" else ""
+    if name == "base":
+      tokens = _new_tokens(config, run, where, known)
     model = load(
       where, dtype=config.dtype, adapter=adapter, mesh=_mesh(config), revision=config.revision,
-      new_tokens=tokens,
+      new_tokens=tokens, quantize=run_config(run).model.quantize if run is not None else "",
     )  # fmt: skip
     judge = judge or _Judge(config, run, model)
+    known = model.tokenizer
     say(f"Evaluating {where}{f' with {adapter}' if adapter else ''} ...")
     scores[name], texts[name] = judge(model)
     del model
@@ -163,6 +165,18 @@ def _subjects(
       base = run_config(run).model.source if run is not None else ""
   if base:
     yield "base", base, None
+
+
+def _new_tokens(config: ConfigDict, run: Path | None, base: str, tokenizer) -> str:
+  """What a base needs to read the tuned model's rows: the run's model.new_tokens, or the tokens that
+  the tuned model's tokenizer has and the base's lacks."""
+  if run is not None:
+    return run_config(run).model.new_tokens
+  old = open_source(base, config.revision).tokenizer
+  if tokenizer is None or old is None:
+    return ""
+  vocabulary, known = tokenizer.get_vocab(), old.get_vocab()
+  return ", ".join(t for t in sorted(vocabulary, key=vocabulary.get) if t not in known)
 
 
 def _data(config: ConfigDict, run: Path | None, model: LanguageModel):

@@ -18,6 +18,7 @@ from ftjax.evaluate.pmapped import make_evaluator
 from ftjax.finish import finish
 from ftjax.log import MetricsLog, say
 from ftjax.models.decoder import REMAT, Decoder
+from ftjax.models.quant import base as quant
 from ftjax.parallel.mesh import make_mesh, rows_split
 from ftjax.pretrained import Opened, open_run, variables_of
 from ftjax.research.report import plan_lines
@@ -143,6 +144,7 @@ def _check(config: ConfigDict, mesh) -> None:
     positive(t[key], f"train.{key}")
   choice(config.adapter.kind, ("none", "lora"), "adapter.kind")
   choice(t.remat, REMAT, "train.remat")
+  quant.check(config.model.quantize, config.adapter.kind)
   _check_tokens(config)
   for key, size in (
     ("train.batch_size", t.batch_size),

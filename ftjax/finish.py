@@ -7,11 +7,12 @@ from typing import Any
 
 import jax
 
-from ftjax import storage
+from ftjax import storage, tree
 from ftjax.evaluate.samples import generate_and_score, samples_md
 from ftjax.generate.generator import Generator
 from ftjax.log import METRICS, read, say
 from ftjax.models import export, lora, vocabulary
+from ftjax.models.quant import base as quant
 from ftjax.pretrained import Opened, dtype_of, read_weights
 from ftjax.research import plots, report
 from ftjax.text.tokenizer import save_tokenizer
@@ -35,13 +36,14 @@ def finish(
   final, unfinished = workdir / run_folder.FINAL, workdir / "final.unfinished"
   for left in (unfinished, workdir / run_folder.BEST):  # of an earlier try that died here
     storage.remove(left)
-  variables = state.frozen | state.trainable
+  variables = tree.merge(state.frozen, state.trainable)
   write_model(unfinished, variables, config, opened, data.template)
   if 0 <= best != outcome.step:
     mine, frozen = abstract(state.trainable), state.frozen
     del variables, state, outcome  # Two whole models need not fit side by side.
     where = workdir / run_folder.CHECKPOINTS
-    variables = frozen | (initial() if best == 0 else restore_trainable(where, best, mine))
+    mine = initial() if best == 0 else restore_trainable(where, best, mine)
+    variables = tree.merge(frozen, mine)
   write_model(workdir / run_folder.BEST, variables, config, opened, data.template)
   if best == 0:
     say(
@@ -159,11 +161,11 @@ def write_samples(
   scores, texts = {}, {}
   for name in ("tuned", "base"):
     if name == "base":
-      frozen = variables.get("params") if lora.on(variables) else None
+      own = lora.on(variables)
+      frozen = {c: x for c, x in variables.items() if c in ("params", quant.COLLECTION)}
       del variables
-      variables = (
-        {"params": frozen} if frozen else read_weights(checkpoint, dtype_of(m.dtype), mesh)
-      )
+      variables = frozen if own else read_weights(checkpoint, dtype_of(m.dtype), mesh)
+      del frozen
     generator = Generator(
       checkpoint.config, variables, opened.tokenizer, dtype=dtype, stop_ids=opened.stops, mesh=mesh
     )

@@ -59,18 +59,18 @@ def described(config: ConfigDict) -> tuple[Opened, Any, Any]:
   """(the model, trainable, frozen) of a run, these as shape structs: nothing of the model but its
   config.json is read."""
   opened = open_run(config, Opened(shapes.shape_only(config.model.source), None, ()))
-  base = shapes_of(opened.checkpoint, dtype_of(config.model.dtype))
+  base = shapes_of(opened.checkpoint, dtype_of(config.model.dtype), config.model.quantize)
   both = jax.eval_shape(functools.partial(variables_of, config, opened, None), base)
   return opened, *both
 
 
-def shapes_of(checkpoint: hf.Checkpoint, dtype) -> dict[str, Any]:
-  """{"params": shape structs}: what pretrained.read_weights would read."""
+def shapes_of(checkpoint: hf.Checkpoint, dtype, quantize: str = "") -> dict[str, Any]:
+  """{"params", "quant"} as shape structs: what pretrained.read_weights would read."""
   named = {
     "params/" + w.path: jax.ShapeDtypeStruct(our_shape(w, checkpoint.config), dtype)
     for w in checkpoint.table
   }
-  return tree.unflatten(named)
+  return quant.abstract(tree.unflatten(named), quantize)
 
 
 _OVER = re.compile(r"Used ([\d.]+)G of ([\d.]+)G hbm|temporaries \(([\d.]+)G\) exceeds")

@@ -82,10 +82,11 @@ def variables_of(
   base: what read_weights gives, where it is not to be read (as for planning).
   """
   checkpoint, m, a = opened.checkpoint, config.model, config.adapter
-  base = read_weights(checkpoint, dtype_of(m.dtype), mesh) if base is None else base
+  if base is None:
+    base = read_weights(checkpoint, dtype_of(m.dtype), mesh, m.quantize)
   adapter = {}
   if a.kind == "lora" and a.source:
-    adapter = lora.read(a.source, checkpoint, base)
+    adapter = lora.read(a.source, checkpoint, None if m.quantize else base)
     if opened.new_ids and not set(opened.new_ids) <= _with_rows(adapter):
       raise InputError(
         f"adapter.source={a.source!r} has no rows for all of model.new_tokens. Begin a new adapter."
@@ -118,15 +119,17 @@ def dtype_of(name: str, key: str = "model.dtype"):
   return DTYPES[choice(name, DTYPES, key)]
 
 
-def read_weights(checkpoint: hf.Checkpoint, dtype, mesh=None) -> dict[str, Any]:
-  """{"params": ...}, straight to where each leaf lives on the mesh (or on the default device
-  without one)."""
+def read_weights(
+  checkpoint: hf.Checkpoint, dtype, mesh=None, quantize: str = ""
+) -> dict[str, Any]:
+  """{"params": ...}, with "quant" where a format to quantize to is given, straight to where each
+  leaf lives on the mesh (or on the default device without one)."""
   place = None
   if mesh is not None:
     place = lambda name, leaf: tree.flatten(rules.shardings(tree.unflatten({name: leaf}), mesh))[
       name
     ]
-  params = hf.read(vocabulary.as_stored(checkpoint), dtype, place)
+  params = hf.read(vocabulary.as_stored(checkpoint), dtype, place, quantize)
   return tree.map_named(lambda name, x: vocabulary.grow(checkpoint, name, x, place), params)
 
 

@@ -11,12 +11,14 @@ import jax.numpy as jnp
 
 from ftjax.config import choice
 from ftjax.models import blocked, cudnn, splash
+from ftjax.models.adapters import kinds
 from ftjax.models.cache import LayerCache, append
 from ftjax.models.config import ModelConfig
 from ftjax.models.layers import Linear, Norm
 from ftjax.models.rope import Table, rotate
 from ftjax.models.scores import Scores, alibi_slopes, with_sinks
 from ftjax.models.view import View, visible
+from ftjax.models.virtual import in_front
 from ftjax.parallel.mesh import BATCH, TIME, ambient, constrain, platform
 
 
@@ -121,6 +123,8 @@ class Attention(nn.Module):
     if cache is not None:
       cache = LayerCache(append(cache.key, k_BTKH, start), append(cache.value, v_BTKH, start))
       k_BTKH, v_BTKH = cache
+    elif (own := kinds.keys(self.variables)) is not None:
+      k_BTKH, v_BTKH = in_front(k_BTKH, own[0]), in_front(v_BTKH, own[1])
     scale = c.H**-0.5 if c.score_scale is None else c.score_scale
     scores = Scores(scale, c.score_cap, alibi_slopes(c.N) if c.alibi else ())
     sinks_N = self.param("sinks", nn.initializers.zeros, (c.N,)) if c.sinks else None

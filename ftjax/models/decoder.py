@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from ftjax.config import choice
-from ftjax.models import blocked
-from ftjax.models.adapters import kinds, low_rank
-from ftjax.models.attention import Attention, View
+from ftjax.models import blocked, virtual
+from ftjax.models.adapters import kinds
+from ftjax.models.attention import Attention
 from ftjax.models.cache import Cache, LayerCache, append
 from ftjax.models.config import Layer, ModelConfig
 from ftjax.models.embed import Embed
@@ -16,13 +16,15 @@ from ftjax.models.head import HeadParameters, head, logits
 from ftjax.models.layers import Linear, Norm
 from ftjax.models.mlp import MLP
 from ftjax.models.moe import MoE
+from ftjax.models.quant import base
 from ftjax.models.rope import Table, document_lengths, table
+from ftjax.models.view import View
 from ftjax.parallel.mesh import BATCH, TIME, constrain
 
 __all__ = ["Decoder", "head", "init", "logits", "unstack"]
 
 # Stacked over layers along axis 0.
-COLLECTIONS = dict.fromkeys(("params", *low_rank.TRAINED, *low_rank.FROZEN), 0)
+COLLECTIONS = dict.fromkeys(("params", base.COLLECTION, *kinds.COLLECTIONS), 0)
 _attended = jax.checkpoint_policies.save_only_these_names(blocked.RESIDUALS)
 # What the backward pass may keep; everything else in a block it computes again.
 REMAT = {
@@ -129,9 +131,17 @@ class Decoder(nn.Module):
     """Returns (hidden [B, T, D] after the last norm, the cache with these tokens appended).
 
     Segment 0 is padding; tokens see only earlier positions of their own segment
-    (attention.visible).
+    (view.visible), and the virtual tokens of an adapter, from which their positions count on.
+    A cache has these already: see models/prefixes.py.
     """
-    c = self.config
+    c, T = self.config, tokens_BT.shape[1]
+    in_front, as_keys = kinds.virtual(self.variables)
+    shared = in_front + as_keys
+    if shared:
+      positions_BT = virtual.after(positions_BT, segments_BT, shared)
+    if in_front and cache is None:
+      tokens_BT = virtual.in_front(tokens_BT, c.V + jnp.arange(in_front))
+      segments_BT, positions_BT = virtual.places(segments_BT, positions_BT, in_front)
     x_BTD = Embed(c, self.dtype, self.dropout, name="embed")(tokens_BT, positions_BT, train)
     x_BTD = constrain(x_BTD, BATCH, TIME, None)
     ropes = self._ropes(positions_BT, segments_BT, cache)
@@ -140,8 +150,13 @@ class Decoder(nn.Module):
       start = cache.length
       k_segments = append(cache.segments, segments_BT, start)
       k_positions = append(cache.positions, positions_BT, start)
+    elif as_keys:
+      k_segments, k_positions = virtual.places(segments_BT, positions_BT, as_keys)
     view = View(segments_BT, positions_BT, k_segments, k_positions)
-    x_BTD, layers = self._layers(x_BTD, view, ropes, cache, start, train)
+    # What every document sees is nothing that implementations in blocks know of.
+    attention = "xla" if shared else self.attention
+    x_BTD, layers = self._layers(x_BTD, view, ropes, cache, start, train, attention)
+    x_BTD = x_BTD[:, -T:] if shared else x_BTD
     if cache is not None:
       length = start + tokens_BT.shape[1]
       cache = Cache(layers, k_segments, k_positions, length, cache.lengths)
@@ -166,12 +181,12 @@ class Decoder(nn.Module):
     make = lambda rope: None if rope is None else table(rope, positions_BT, lengths)
     return None, make(c.rope), make(c.local_rope)
 
-  def _layers(self, x_BTD, view, ropes, cache, start, train):
+  def _layers(self, x_BTD, view, ropes, cache, start, train, attention):
     block = Block
     policy = REMAT[choice(self.remat, REMAT, "train.remat")]
     if policy is not None:
       block = nn.remat(Block, prevent_cse=not self.scan, policy=policy, static_argnums=(6,))
-    args = (self.config, self.dtype, self.attention, self.dropout)
+    args = (self.config, self.dtype, attention, self.dropout)
     layers = self.config.layers
     if not self.scan:
       caches = []

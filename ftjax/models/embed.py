@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from ftjax.models.adapters import kinds
 from ftjax.models.config import ModelConfig
 from ftjax.models.layers import Linear
 
@@ -20,12 +21,15 @@ class Embed(nn.Module):
     c = self.config
     init = nn.initializers.normal(0.02)
     W = c.embed_width or c.D
-    x_BTD = jnp.take(self.param("tokens", init, (c.V, W)), tokens_BT, axis=0)
+    leaves = {c: x for c, x in self.variables.items() if c != "params"}
+    known_BT = jnp.minimum(tokens_BT, c.V - 1) if leaves else tokens_BT  # the others are virtual
+    x_BTD = jnp.take(self.param("tokens", init, (c.V, W)), known_BT, axis=0)
     if c.embed_width:
       project = Linear((W,), (c.D,), dtype=self.dtype, dropout=self.dropout, name="project_in")
       x_BTD = project(x_BTD, train)
     if c.embed_scale != 1:
       x_BTD = x_BTD.astype(self.dtype) * jnp.asarray(c.embed_scale, self.dtype)
+    x_BTD = kinds.embedded(x_BTD, tokens_BT - c.V, leaves) if leaves else x_BTD
     if c.learned_positions:
       table_PD = self.param("positions", init, (c.sizes["P"], c.D))
       x_BTD += jnp.take(table_PD, positions_BT + c.position_offset, axis=0)

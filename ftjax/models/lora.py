@@ -21,6 +21,7 @@ from ftjax.models.adapters.settings import SETTINGS
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.hf import Checkpoint
 from ftjax.models.peft import WEIGHTS, base_for, open_folder, settings, write
+from ftjax.models.quant import base as quant
 from ftjax.models.targets import Target, choose, linear_layers
 from ftjax.models.tensors import places_of, to_ours
 
@@ -75,7 +76,7 @@ def init(
       named[f"lora/{path}/a"] = (draw[start:end].reshape(a) / inputs**0.5).astype(dtype)
       named[f"lora/{path}/b"] = jnp.zeros(b, dtype)
     if dora is not None:
-      kernel = tree.flatten(dora)["params/" + t.weight.path]
+      kernel = quant.leaf(dora, "params/" + t.weight.path, t.shape_lead + t.shape_in + t.shape_out)
       length = low_rank.lengths(kernel, len(t.shape_in), t.weight.stacked)
       named[f"lora/{path}/magnitude"] = length.astype(dtype)
     scale = alpha / (rank**0.5 if rslora else rank)
@@ -144,7 +145,7 @@ def merger(names, adapter: Mapping[str, jax.Array]) -> Callable[..., jax.Array]:
 
   names: of all leaves that the base has, none of which needs another one for it.
   """
-  low_rank.check_merge(names, adapter)
+  kinds.check_merge(names, adapter)
   merged = jax.jit(kinds.merge_leaf, static_argnums=0)
 
   def merge(name: str, leaf: jax.Array, index: tuple[int | slice, ...] = ()) -> jax.Array:

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import jax
 
+from ftjax.models.virtual import SHARED
+
 
 class View(NamedTuple):
   """Which document (segment) and position each query and each key has: all that decides who sees
@@ -17,7 +19,7 @@ class View(NamedTuple):
 
 def visible(view: View, window=None) -> jax.Array:
   """bool [B, T, S]: which keys each query may see: its own document's, up to its own position, and
-  of those the last `window` (an int or int32 []; None = all).
+  of those the last `window` (an int or int32 []; None = all). Virtual tokens are every document's.
 
   Positions grow within a document, so this one rule is causality, isolation of packed documents
   and, with a cache, the masking of empty slots. For a row packed with documents A (2 tokens), B (3)
@@ -31,7 +33,8 @@ def visible(view: View, window=None) -> jax.Array:
       B     1 1 1
       .           1     (padding sees padding: no empty row, so no NaN)
   """
-  same = view.q_segments[:, :, None] == view.k_segments[:, None, :]
+  k_segments = view.k_segments[:, None, :]
+  same = (view.q_segments[:, :, None] == k_segments) | (k_segments == SHARED)
   back = view.q_positions[:, :, None] - view.k_positions[:, None, :]
   seen = same & (back >= 0)
   return seen if window is None else seen & (back < window)

@@ -103,14 +103,38 @@ ADAPTERS = (
   (r"lora_scale/(embed/[a-z_]+|project_out|head)/scale", P()),
   (r"rows/(embed/tokens|head)/rows", P(None, SHARDS)),  # [n, D]
   (r"row_ids/(embed/tokens|head)/ids", P(None)),  # [n]
+  # Vectors for a layer's outputs or inputs; virtual tokens: all small, and everywhere.
+  (
+    r"ia3(_on)?/(layers/(attention|mlp)/[a-z_]+|embed/project_in|project_out|head)/(inputs|outputs|on)",
+    P(),
+  ),
+  (r"prompt/embed/rows", P(None, None)),  # [P, D]
+  (r"prefix/layers/attention/(key|value)", P(None, None, "tensor", None)),  # [L, P, K, H]
 )
+
+
+def _quantized(name: str, leaf) -> P:
+  """Where a leaf of quant/... (models/quant) lives: as the kernel that it is made of, whose inputs
+  are one dim here and in four bits blocks, none of which is ever split."""
+  path, part = name.removeprefix("quant/").rsplit("/", 1)
+  kernel = tuple(tree.match(f"params/{path}/kernel", PARAMETERS))
+  lead = 2 if "/experts/" in path else 1
+  inputs = lead + (2 if path.endswith("attention/out") else 1)
+  outputs = kernel[inputs:]
+  if part == "scale":  # [L, *out], of int8
+    return P(*kernel[:lead], *outputs)
+  inside = (None,) * (leaf.ndim - lead - 1 - len(outputs))  # of a block: [L, n, 32, *out]
+  return P(*kernel[: lead + 1], *inside, *outputs)
 
 
 def shardings(variables, mesh: Mesh):
   """A NamedSharding for every leaf of {collection: {...}} (arrays or shape structs)."""
 
   def place(name, leaf):
-    spec = tree.match(re.sub("^saved/", "params/", name), PARAMETERS + ADAPTERS)
+    if name.startswith("quant/"):
+      spec = _quantized(name, leaf)
+    else:
+      spec = tree.match(re.sub("^saved/", "params/", name), PARAMETERS + ADAPTERS)
     return NamedSharding(mesh, fit(spec, leaf.shape, mesh))
 
   return tree.map_named(place, variables)

@@ -24,6 +24,11 @@ import numpy as np
 from ftjax.config import InputError
 from ftjax.models.adapters import modules, parameters
 from ftjax.models.adapters.folder import Reader, Writer
+from ftjax.models.adapters.plain import embedded as embedded
+from ftjax.models.adapters.plain import inputs as inputs
+from ftjax.models.adapters.plain import keys as keys
+from ftjax.models.adapters.plain import outputs as outputs
+from ftjax.models.adapters.plain import virtual as virtual
 from ftjax.models.contract import contract
 from ftjax.models.targets import HEAD, TABLES
 
