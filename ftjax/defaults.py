@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
   m.new_tokens_only = False  # train their rows and nothing else
   m.pad_vocab_to = 1  # rows of token table and head, a multiple, so that a mesh divides them
   m.quantize = ""  # the blocks' kernels of a base for adapters: int8 | int4 | nf4 (QLoRA)
-  m.attention = "auto"  # auto | xla | blocked (for CPUs)
+  m.attention = "auto"  # auto | xla | blocked (for CPUs) | splash (for TPUs) | cudnn (for GPUs)
 
   c.adapter = a = ConfigDict()
   # none: the parameters themselves are trained | lora | ia3 | prompt | prefix | norms
@@ -69,7 +69,9 @@ def get_config() -> ConfigDict:
   )
   t.batch_size = 8  # rows of one micro batch, over all devices
   t.accumulate = 1  # micro batches of one update
-  t.remat = "none"  # what the backward pass recomputes to save memory: none | dots | block
+  t.remat = (
+    "none"  # what the backward pass recomputes to save memory: none | dots | block | offload
+  )
   t.seed = 0
   t.log_every = 10  # updates
 
@@ -85,7 +87,8 @@ def get_config() -> ConfigDict:
   k.every = "1 epoch"
   k.keep = 2  # newest checkpoints kept beside the best
 
-  c.mesh = ConfigDict(dict(data=-1, fsdp=1, tensor=1))  # devices along each axis; -1 = what is left
+  # Devices along each axis (parallel/mesh.py says what each splits); -1 = what is left.
+  c.mesh = ConfigDict(dict(data=-1, fsdp=1, tensor=1, sequence=1, expert=1))
 
   c.log = ConfigDict(dict(tensorboard=True, wandb=""))  # wandb: a project name
   return c

@@ -20,7 +20,7 @@ from ftjax.log import MetricsLog, say
 from ftjax.models.adapters import starting
 from ftjax.models.decoder import REMAT, Decoder
 from ftjax.models.quant import base as quant
-from ftjax.parallel.mesh import make_mesh
+from ftjax.parallel.mesh import make_mesh, rows_split
 from ftjax.pretrained import Opened, open_run, variables_of
 from ftjax.research.report import plan_lines
 from ftjax.train import run_folder
@@ -151,10 +151,10 @@ def _check(config: ConfigDict, mesh) -> None:
     ("train.batch_size", t.batch_size),
     ("eval.batch_size", config.eval.batch_size),
   ):
-    split = mesh.shape["data"] * mesh.shape["fsdp"]
+    split = rows_split(mesh)
     if size % split:
       raise InputError(
-        f"{key}={size} does not divide over the mesh: mesh.data x mesh.fsdp = {split}. Use a multiple of {split}."
+        f"{key}={size} does not divide over the mesh: mesh.data x mesh.fsdp x mesh.expert = {split}. Use a multiple of {split}."
       )
 
 

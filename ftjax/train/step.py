@@ -11,7 +11,7 @@ import optax
 from ftjax import tree
 from ftjax.batch import Batch
 from ftjax.models.decoder import Decoder, head
-from ftjax.parallel.mesh import replicated
+from ftjax.parallel.mesh import BATCH, replicated
 from ftjax.parallel.pjit import pjit
 from ftjax.train.loss import next_token_loss
 from ftjax.train.state import TrainState, Variables
@@ -95,8 +95,8 @@ def compile_step(mesh, places: TrainState, loss: LossFn, tx, schedule):
 
 
 def batch_sharding(mesh) -> jax.sharding.NamedSharding:
-  """[A, B, T]: rows over the data and fsdp axes."""
-  return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(None, ("data", "fsdp"), None))
+  """[A, B, T]: whole rows, over the axes that split a batch."""
+  return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(None, BATCH, None))
 
 
 def nonfinite_rows(sums: Sums) -> list[tuple[int, int]]:
