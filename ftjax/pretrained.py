@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from ftjax import tree
 from ftjax.config import InputError, choice
 from ftjax.models import hf, lora, vocabulary
-from ftjax.parallel import rules
+from ftjax.parallel import distributed, rules
 from ftjax.text import tokenizer as tokenizers
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -121,4 +121,4 @@ def read_weights(checkpoint: hf.Checkpoint, dtype, mesh=None) -> dict[str, Any]:
 
 def place(variables, mesh):
   """Arrays moved to where the rules want them."""
-  return jax.device_put(variables, rules.shardings(variables, mesh))
+  return jax.tree.map(distributed.put, variables, rules.shardings(variables, mesh))

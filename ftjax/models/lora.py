@@ -23,6 +23,7 @@ from ftjax.models.hf import Checkpoint
 from ftjax.models.peft import WEIGHTS, base_for, open_folder, settings, write
 from ftjax.models.targets import Target, choose, linear_layers
 from ftjax.models.tensors import places_of, to_ours
+from ftjax.parallel import distributed
 
 __all__ = [
   "SETTINGS", "WEIGHTS", "Target", "base_for", "choose", "init", "init_rows", "lazily_merged",
@@ -95,7 +96,8 @@ def read(folder: str | Path | peft.Folder, checkpoint: Checkpoint, params=None, 
   files. Raises InputError for what does not fit.
   """
   if params is not None:
-    return peft.read(folder, checkpoint, tree.flatten(params).__getitem__, dtype)
+    named = tree.flatten(params)
+    return peft.read(folder, checkpoint, lambda n: distributed.whole(named[n]), dtype)
 
   def base(name: str) -> jax.Array:
     stored = vocabulary.as_stored(checkpoint)
