@@ -20,6 +20,7 @@ from ftjax.log import MetricsLog, say
 from ftjax.models.adapters import starting
 from ftjax.models.decoder import REMAT, Decoder
 from ftjax.models.quant import base as quant
+from ftjax.parallel import distributed
 from ftjax.parallel.mesh import make_mesh, rows_split
 from ftjax.pretrained import Opened, open_run, variables_of
 from ftjax.research.report import plan_lines
@@ -72,6 +73,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
         f"{workdir} holds a finished run of this config; nothing to do. Give another --workdir to train again."
       )
       return Result(workdir, "done", step=-1)
+    distributed.alike(data.train.digest() + data.validation.digest(), "The rows")
     training.record(workdir, data.versions, write=jax.process_index() == 0)
     say("\n".join(data.report.lines()))
     return _run(config, workdir, opened, data, mesh)
@@ -84,10 +86,10 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
   bins = loader.bins(data.train, data.max_length, config.data.pack, ordered=not config.data.shuffle)
   length = loader.width(data.train, bins, data.max_length)
   plan, warmup = _plan(config, loader.steps_per_epoch(bins, t.batch_size, t.accumulate), length)
+  rows = batch_sharding(mesh)
   batches = loader.batches(
     data.train, bins, batch_size=t.batch_size, accumulate=t.accumulate, max_length=data.max_length,
-    seed=t.seed, shuffle=config.data.shuffle,
-    process_index=jax.process_index(), process_count=jax.process_count(),
+    seed=t.seed, shuffle=config.data.shuffle, here=distributed.rows_here(rows, t.batch_size, dim=1),
   )  # fmt: skip
 
   # The model, split into what is trained and what is not, straight to its places on the mesh.
@@ -111,7 +113,7 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
   evaluate = _validation(config, opened, made.decoder, data, mesh)
   checkpoints = Checkpoints(workdir / run_folder.CHECKPOINTS, keep=config.checkpoint.keep)
   stopping = EarlyStopping(config.eval.patience, config.eval.min_delta)
-  start = max(checkpoints.steps(), default=0)
+  start = distributed.from_first(max(checkpoints.steps(), default=0))
   if start:
     state, progress = checkpoints.restore(state, start)
     batches.set_state(progress["data"])

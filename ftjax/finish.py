@@ -34,8 +34,9 @@ def finish(
   """
   state, best = outcome.state, stopping.best_step
   final, unfinished = workdir / run_folder.FINAL, workdir / "final.unfinished"
-  for left in (unfinished, workdir / run_folder.BEST):  # of an earlier try that died here
-    storage.remove(left)
+  if jax.process_index() == 0:
+    for left in (unfinished, workdir / run_folder.BEST):  # of an earlier try that died here
+      storage.remove(left)
   variables = tree.merge(state.frozen, state.trainable)
   write_model(unfinished, variables, config, opened, data.template)
   if 0 <= best != outcome.step:
@@ -97,7 +98,7 @@ def write_model(folder: Path, variables, config, opened: Opened, template) -> No
       source=checkpoint.folder,
       carried=export.LEGAL if opened.tokenizer is not None else export.CARRIED,
     )
-  if opened.tokenizer is not None:
+  if opened.tokenizer is not None and jax.process_index() == 0:
     if template is not None:
       template.attach(opened.tokenizer)
     save_tokenizer(opened.tokenizer, folder)

@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from ftjax import tree
 from ftjax.assembly import Assembled, abstract_state, assemble
 from ftjax.models import hf, shapes
+from ftjax.models.quant import base as quant
 from ftjax.models.tensors import our_shape
 from ftjax.parallel import topology as topologies
 from ftjax.parallel.mesh import make_mesh
