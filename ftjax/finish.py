@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from ftjax import storage
+from ftjax import storage, tree
 from ftjax.evaluate.samples import generate_and_score, samples_md
 from ftjax.generate.generator import Generator
 from ftjax.log import METRICS, read, say
@@ -35,13 +35,14 @@ def finish(
   final, unfinished = workdir / run_folder.FINAL, workdir / "final.unfinished"
   for left in (unfinished, workdir / run_folder.BEST):  # of an earlier try that died here
     storage.remove(left)
-  variables = state.frozen | state.trainable
+  variables = tree.merge(state.frozen, state.trainable)
   write_model(unfinished, variables, config, opened, data.template)
   if 0 <= best != outcome.step:
     mine, frozen = abstract(state.trainable), state.frozen
     del variables, state, outcome  # Two whole models need not fit side by side.
     where = workdir / run_folder.CHECKPOINTS
-    variables = frozen | (initial() if best == 0 else restore_trainable(where, best, mine))
+    mine = initial() if best == 0 else restore_trainable(where, best, mine)
+    variables = tree.merge(frozen, mine)
   write_model(workdir / run_folder.BEST, variables, config, opened, data.template)
   if best == 0:
     say(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from ftjax import tree
 from ftjax.defaults import get_config as defaults
 from ftjax.language_model import LanguageModel
 from ftjax.models import hf
@@ -46,7 +47,7 @@ class RunModels:
     self._like = abstract(trainable)
     self.base = LanguageModel(
       opened.checkpoint,
-      {"params": (trainable | self._frozen)["params"]},
+      {"params": tree.merge(trainable, self._frozen)["params"]},
       opened.tokenizer,
       dtype=config.model.dtype,
       mesh=mesh,
@@ -68,7 +69,7 @@ class RunModels:
     """The model as it was after `step`. Raises FileNotFoundError where the run has deleted the
     checkpoint meanwhile."""
     try:
-      variables = self._frozen | restore_trainable(self._folder, step, self._like)
+      variables = tree.merge(self._frozen, restore_trainable(self._folder, step, self._like))
     except Exception as e:  # What a reader meets in a folder that is being deleted can be anything.
       if (self._folder / str(step)).is_dir():
         raise

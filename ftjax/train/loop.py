@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ftjax import tree
 from ftjax.batch import Batch
 from ftjax.log import MetricsLog, ProgressLine
 from ftjax.train.checkpoint import Checkpoints
@@ -113,7 +114,7 @@ def train(
 
   def validate(step: int, state: TrainState) -> dict[str, float]:
     began = time.monotonic()
-    found = evaluate(state.frozen | state.trainable)
+    found = evaluate(tree.merge(state.frozen, state.trainable))
     best = stopping.update(step, found["loss"])
     log.write(step, {f"validation/{k}": v for k, v in found.items()})
     note = "  (best so far)" if best and step else ""

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ftjax import tree
 from ftjax.batch import Batch
 from ftjax.models.decoder import Decoder, head
 from ftjax.parallel.mesh import replicated
@@ -56,7 +57,7 @@ def train_step(
   scale = 1.0 / jnp.maximum(weight, 1e-9)
 
   def micro(trainable, micro_batch, key):
-    nll, rows_B = loss(state.frozen | trainable, micro_batch, key)
+    nll, rows_B = loss(tree.merge(state.frozen, trainable), micro_batch, key)
     return nll * scale, rows_B
 
   def add(total, xs):
