@@ -14,8 +14,8 @@ from ftjax.batch import Batch, empty
 from ftjax.config import Duration, InputError, choice, positive
 from ftjax.data import loader
 from ftjax.data.versions import training
-from ftjax.evaluate.pmapped import make_evaluator
 from ftjax.finish import finish
+from ftjax.judging import begins_as_base, make_judge, remedies_of, with_general
 from ftjax.log import MetricsLog, say
 from ftjax.models.decoder import REMAT, Decoder
 from ftjax.parallel import rules
@@ -25,9 +25,10 @@ from ftjax.research.report import plan_lines
 from ftjax.train import optim, run_folder
 from ftjax.train.checkpoint import Checkpoints, abstract
 from ftjax.train.loop import Plan, train
+from ftjax.train.remedies import keep
 from ftjax.train.state import init_state, shard_state
 from ftjax.train.step import batch_sharding, compile_step, make_loss
-from ftjax.train.stopping import EarlyStopping
+from ftjax.train.stopping import EarlyStopping, Objective
 
 
 @dataclass
@@ -64,6 +65,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
     stops=opened.stops,
     vocab_size=opened.checkpoint.config.vocabulary,
   )
+  data = with_general(config, opened, data)
   workdir = run_folder.claim(workdir, config)
   with run_folder.held(workdir):
     if (workdir / run_folder.FINAL).is_dir():
@@ -100,10 +102,13 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
   places = shard_state(trainable, frozen, tx, functools.partial(rules.shardings, mesh=mesh), mesh)
   state = init_state(trainable, frozen, tx, t.seed, places)
   del trainable, frozen  # The state owns them now, and its arrays will be donated.
+  remedies = remedies_of(config)
+  state, places = keep(state, places, remedies, begins_as_base(config))
 
   # The one shape that will run is compiled first: what does not fit fails here, not hours later.
   rows = batch_sharding(mesh)
-  step = compile_step(mesh, places, make_loss(decoder), tx, schedule)
+  loss = make_loss(decoder, smoothing=t.label_smoothing)
+  step = compile_step(mesh, places, loss, tx, schedule, remedies)
   shape = Batch(*(_global(x, t.accumulate, rows) for x in empty(t.batch_size, length)))
   compiled = step.compile(abstract(state), shape)
   tokens = t.batch_size * t.accumulate * length
@@ -113,10 +118,11 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
     )
   )
 
-  evaluate = _validation(config, opened, decoder, data, mesh)
+  evaluate = make_judge(config, opened, decoder, data, mesh)
+  objective = Objective.parse(config.eval.objective)
   checkpoints = Checkpoints(workdir / run_folder.CHECKPOINTS, keep=config.checkpoint.keep)
   stopping = EarlyStopping(config.eval.patience, config.eval.min_delta)
-  start = max(checkpoints.steps(), default=0)
+  start, progress = max(checkpoints.steps(), default=0), {}
   if start:
     state, progress = checkpoints.restore(state, start)
     batches.set_state(progress["data"])
@@ -132,12 +138,13 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
   with contextlib.closing(checkpoints), contextlib.closing(log):
     outcome = train(
       state, compiled, batches, plan, sharding=rows, log=log, checkpoints=checkpoints, stopping=stopping,
-      evaluate=evaluate, name_rows=functools.partial(_name_rows, data.train, bins), start=start,
+      evaluate=evaluate, objective=objective, name_rows=functools.partial(_name_rows, data.train, bins),
+      start=start, base=progress.get("base"),
     )  # fmt: skip
     result = Result(workdir, outcome.reason, outcome.step, stopping.best_step)
     if result.reason in ("done", "early"):
       result.scores = finish(
-        config, workdir, opened, data, outcome, stopping, mesh,
+        config, workdir, opened, data, outcome, stopping, mesh, evaluate=evaluate, objective=objective,
         initial=lambda: variables_of(config, opened, mesh)[0],
       )  # fmt: skip
   return result
@@ -194,26 +201,9 @@ def _decoder(config: ConfigDict, opened: Opened) -> Decoder:
     dtype=dtype_of(m.compute_dtype or m.dtype, "model.compute_dtype"),
     attention=m.attention,
     remat=config.train.remat,
+    neftune=config.train.neftune,
     dropout=config.adapter.dropout if config.adapter.kind == "lora" else 0.0,
   )
-
-
-def _validation(config: ConfigDict, opened: Opened, decoder: Decoder, data, mesh):
-  """fn(variables) -> {"loss": ..., "perplexity": ..., ...} over the validation rows, or None where
-  there are none."""
-  if not len(data.validation):
-    return None
-  rows = data.validation
-  bins = loader.bins(rows, data.max_length, config.data.pack)
-  size = config.eval.batch_size or config.train.batch_size
-  score = make_evaluator(
-    opened.checkpoint.config,
-    decoder.dtype,
-    attention=decoder.attention,
-    partition="mesh",
-    mesh=mesh,
-  )
-  return lambda variables: score(variables, loader.fixed_batches(rows, bins, size, data.max_length))
 
 
 def _global(x: np.ndarray, accumulate: int, sharding) -> jax.ShapeDtypeStruct:
