@@ -114,6 +114,7 @@ class Decoder(nn.Module):
   remat: str = "none"  # what backward recomputes: "none" nothing, "dots" all but matrix products, "block" all but attention
   dropout: float = 0.0  # of adapters
   scan: bool = True
+  neftune: float = 0.0  # alpha of the noise on token vectors in training
 
   @nn.nowrap
   def apply(self, variables, *args, **kwargs):
@@ -143,7 +144,8 @@ class Decoder(nn.Module):
     if in_front and cache is None:
       tokens_BT = virtual.in_front(tokens_BT, c.V + jnp.arange(in_front))
       segments_BT, positions_BT = virtual.places(segments_BT, positions_BT, in_front)
-    x_BTD = Embed(c, self.dtype, self.dropout, name="embed")(tokens_BT, positions_BT, train)
+    embed = Embed(c, self.dtype, self.dropout, self.neftune, name="embed")
+    x_BTD = embed(tokens_BT, positions_BT, segments_BT, train)
     x_BTD = constrain(x_BTD, BATCH, TIME, None)
     ropes = self._ropes(positions_BT, segments_BT, cache)
     start, k_segments, k_positions = None, segments_BT, positions_BT
