@@ -7,7 +7,6 @@ program.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 
 import jax
@@ -35,36 +34,34 @@ def trace(step, folder: Path) -> Path:
 
 
 def seconds_by_op(path: Path) -> dict[str, float]:
-  """{operation of the compiled program: seconds} of a trace, on its busiest device or thread."""
-  found: list[dict[str, float]] = []
-  for plane in jax.profiler.ProfileData.from_file(str(path)).planes:
-    for line in plane.lines:
-      spans = list(_spans(line))
-      if spans:
-        found.append(_own(spans))
+  """{operation of the compiled program: seconds} of a trace, on its busiest device."""
+  planes = jax.profiler.ProfileData.from_file(str(path)).planes
+  spans = (_spans([(line.name, event) for line in plane.lines for event in line.events]) for plane in planes)  # fmt: skip
+  found = [_own(some) for some in spans if some]
   return max(found, key=lambda ops: sum(ops.values()), default={})
 
 
-def _spans(line) -> Iterable[tuple[float, float, str]]:
-  """(begin, end, operation), nanoseconds. XLA's CPU client marks the end of what runs elsewhere by
-  an event "end: operation" of its own."""
-  open_: dict[str, list[tuple[float, float]]] = defaultdict(list)
-  for event in line.events:
+def _spans(events: list) -> list[tuple[float, float, str]]:
+  """(begin, end, operation), nanoseconds, of (line, event) of one device, whichever thread ran them.
+
+  XLA's CPU client marks the end of what goes on elsewhere by an event "end: operation" of its own,
+  perhaps on another thread.
+  """
+  begun: dict[str, list[tuple[float, float]]] = defaultdict(list)
+  ended: dict[str, list[float]] = defaultdict(list)
+  for line, event in events:
     begin, end = event.start_ns, event.start_ns + event.duration_ns
     if event.name.startswith("end: "):
-      name = event.name.removeprefix("end: ")
-      if open_[name]:
-        since, until = open_[name].pop()
-        yield since, max(until, end), name
-      continue
-    stats = {k: v for k, v in event.stats if k == "hlo_op"}
-    if "hlo_op" in stats:
-      open_[str(stats["hlo_op"])].append((begin, end))
-    elif line.name == "XLA Ops":  # TPU: the whole instruction
-      yield begin, end, event.name.split(" ")[0].lstrip("%")
-  for name, left in open_.items():
-    for since, until in left:
-      yield since, until, name
+      ended[event.name.removeprefix("end: ")].append(end)
+    elif op := next((v for k, v in event.stats if k == "hlo_op"), None):
+      begun[str(op)].append((begin, end))
+    elif line == "XLA Ops":  # TPU: the whole instruction
+      begun[event.name.split(" ")[0].lstrip("%")].append((begin, end))
+  spans = []
+  for name, each in begun.items():
+    last = sorted(ended[name]) if len(ended[name]) == len(each) else [0.0] * len(each)
+    spans += [(b, max(e, late), name) for (b, e), late in zip(sorted(each), last, strict=True)]
+  return spans
 
 
 def _own(spans: list[tuple[float, float, str]]) -> dict[str, float]:

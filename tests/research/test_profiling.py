@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,18 @@ def test_every_moment_belongs_to_what_began_last():
   own = {name: round(seconds * 1e9) for name, seconds in profiling._own(spans).items()}
   assert own == {"while": 10 + 20, "dot": 10 + 5, "add": 5, "copy": 70}
   assert sum(own.values()) == 120
+
+
+def test_an_operation_lasts_until_its_end_is_marked_on_whatever_thread():
+  event = lambda name, begin, length, op=True: (
+    "thread",
+    SimpleNamespace(
+      name=name, start_ns=begin, duration_ns=length, stats=[("hlo_op", name)] if op else []
+    ),
+  )
+  events = [event("dot", 0, 5), event("end: dot", 40, 1, op=False), event("dot", 50, 5)]
+  events += [event("end: dot", 70, 1, op=False), event("add", 10, 5)]
+  assert sorted(profiling._spans(events)) == [(0, 41, "dot"), (10, 15, "add"), (50, 71, "dot")]
 
 
 def test_gaps_belong_to_nobody():
