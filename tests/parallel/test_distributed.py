@@ -43,7 +43,7 @@ SLURM = {"SLURM_STEP_NODELIST": "n[1-2]", "SLURM_PROCID": "0"}
 ALONE = (
   {},
   {"SLURM_NTASKS": "4", "JAX_PLATFORMS": "cpu"},  # an allocation, outside of srun
-  SLURM | {"SLURM_NTASKS": "1"},
+  SLURM | {"SLURM_NTASKS": "1", "JAX_PLATFORMS": "cuda"},
   {"TPU_WORKER_HOSTNAMES": "localhost"},
   {"MEGASCALE_NUM_SLICES": "2", "JAX_PLATFORMS": "cpu"},
   {"COLAB_RELEASE_TAG": "1"},
