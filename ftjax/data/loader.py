@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ftjax.batch import Batch, empty
+from ftjax.batch import GENERAL, Batch, empty
 from ftjax.config import InputError
 from ftjax.data.encode import Rows
 from ftjax.data.pack import best_fit, in_order
@@ -150,6 +150,7 @@ def fill(rows: Rows, bins: Bins, length: int, batch_size: int | None = None) -> 
       batch.targets[r, here] = ids[1:]
       batch.weights[r, here] = trained[1:]
       batch.positions[r, here] = np.arange(len(ids) - 1)
-      batch.segments[r, here] = segment
+      replayed = rows.general is not None and rows.general[i]
+      batch.segments[r, here] = segment + (GENERAL if replayed else 0)
       at = here.stop
   return batch

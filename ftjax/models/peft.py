@@ -158,5 +158,6 @@ def write(
     return
   with storage.atomic_path(folder) as temporary:
     temporary.mkdir(parents=True)
-    tensors_io.save({PREFIX + k: x for k, x in writer.tensors.items()}, temporary / WEIGHTS)
+    tensors = {PREFIX + k: x for k, x in writer.tensors.items()} | writer.plain
+    tensors_io.save(tensors, temporary / WEIGHTS)
     (temporary / SETTINGS).write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
