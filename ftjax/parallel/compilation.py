@@ -11,7 +11,7 @@ import jax
 _LARGEST = 8 << 30  # bytes of all programs, of which the least used go first
 
 
-def keep_programs(environ: Mapping[str, str] = os.environ) -> Path | None:
+def keep_programs(environ: Mapping[str, str] = os.environ) -> str | None:
   """Turns on JAX's persistent compilation cache, in $XDG_CACHE_HOME/ftjax (~/.cache/ftjax), and
   returns its folder; None where there is none.
 
@@ -33,7 +33,7 @@ def keep_programs(environ: Mapping[str, str] = os.environ) -> Path | None:
   if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in environ:
     # A start compiles some hundred small programs as well, which take seconds together.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-  return Path(jax.config.jax_compilation_cache_dir)
+  return jax.config.jax_compilation_cache_dir
 
 
 def _machine(cpus: Path = Path("/proc/cpuinfo")) -> str:
