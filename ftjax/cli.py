@@ -93,15 +93,13 @@ def run(main: Callable[[], int | None], torch: bool = True) -> None:
 
 def _hide_torch() -> None:
   """Lets transformers, which looks once, believe that PyTorch is not installed; others find it."""
-  if "torch" not in sys.modules:
-    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")  # It would speak of that.
-    sys.modules["torch"] = None
-    try:
-      from transformers.utils import is_torch_available
+  from ftjax.plugin import hidden
 
-      is_torch_available()
-    finally:
-      del sys.modules["torch"]
+  os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")  # It would speak of that.
+  with hidden("torch"):
+    from transformers.utils import is_torch_available
+
+    is_torch_available()
 
 
 def _keep_programs() -> None:
