@@ -12,7 +12,7 @@ from ftjax import tree
 from ftjax.config import InputError, choice
 from ftjax.models import hf, lora, only, shapes, vocabulary
 from ftjax.models.adapters import starting
-from ftjax.parallel import rules
+from ftjax.parallel import distributed, rules
 from ftjax.text import tokenizer as tokenizers
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -137,4 +137,4 @@ def read_weights(checkpoint: hf.Checkpoint, dtype, mesh=None, quantize: str = ""
 
 def place(variables, mesh):
   """Arrays moved to where the rules want them."""
-  return jax.device_put(variables, rules.shardings(variables, mesh))
+  return jax.tree.map(distributed.put, variables, rules.shardings(variables, mesh))

@@ -9,7 +9,7 @@ prefilled, upper case decoded):
     . . . . a | B C D                  0 0 0 0 0 | 1 2 3
 
 Left padding puts every row's next token into the same slot. Positions count from each row's own
-first token and padding is another segment (attention.visible), so a row's result depends neither on
+first token and padding is another segment (view.visible), so a row's result depends neither on
 the padding nor on its neighbours.
 """
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from ftjax.config import choice
 from ftjax.models import blocked, stacked, virtual
 from ftjax.models.adapters import kinds
-from ftjax.models.attention import Attention, View
+from ftjax.models.attention import Attention
 from ftjax.models.cache import Cache, LayerCache, append
 from ftjax.models.config import Layer, ModelConfig
 from ftjax.models.embed import Embed
@@ -19,7 +19,8 @@ from ftjax.models.moe import MoE
 from ftjax.models.quant import base
 from ftjax.models.rope import Table, document_lengths, table
 from ftjax.models.stacked import unstack
-from ftjax.parallel.mesh import BATCH, constrain
+from ftjax.models.view import View
+from ftjax.parallel.mesh import BATCH, TIME, constrain
 
 __all__ = ["Decoder", "head", "init", "logits", "unstack"]
 
@@ -78,7 +79,7 @@ class Block(nn.Module):
       x_BTD = summed(x_BTD + scaled(y_BTD), "attention_sum_norm")
       y_BTD = post(mlp(pre(x_BTD, "mlp_norm"), train), "mlp_post_norm")
       x_BTD = summed(x_BTD + scaled(y_BTD), "mlp_sum_norm")
-    return constrain(x_BTD, BATCH, None, None), cache
+    return constrain(x_BTD, BATCH, TIME, None), cache
 
 
 def norm(c: ModelConfig, name: str) -> Norm:
@@ -113,6 +114,7 @@ class Decoder(nn.Module):
   remat: str = "none"  # what backward recomputes: "none" nothing, "dots" all but matrix products, "block" all but attention
   dropout: float = 0.0  # of adapters
   scan: bool = True
+  neftune: float = 0.0  # alpha of the noise on token vectors in training
 
   @nn.nowrap
   def apply(self, variables, *args, **kwargs):
@@ -131,7 +133,7 @@ class Decoder(nn.Module):
     """Returns (hidden [B, T, D] after the last norm, the cache with these tokens appended).
 
     Segment 0 is padding; tokens see only earlier positions of their own segment
-    (attention.visible), and the virtual tokens of an adapter, from which their positions count on.
+    (view.visible), and the virtual tokens of an adapter, from which their positions count on.
     A cache has these already: see models/prefixes.py.
     """
     c, T = self.config, tokens_BT.shape[1]
@@ -142,8 +144,9 @@ class Decoder(nn.Module):
     if in_front and cache is None:
       tokens_BT = virtual.in_front(tokens_BT, c.V + jnp.arange(in_front))
       segments_BT, positions_BT = virtual.places(segments_BT, positions_BT, in_front)
-    x_BTD = Embed(c, self.dtype, self.dropout, name="embed")(tokens_BT, positions_BT, train)
-    x_BTD = constrain(x_BTD, BATCH, None, None)
+    embed = Embed(c, self.dtype, self.dropout, self.neftune, name="embed")
+    x_BTD = embed(tokens_BT, positions_BT, segments_BT, train)
+    x_BTD = constrain(x_BTD, BATCH, TIME, None)
     ropes = self._ropes(positions_BT, segments_BT, cache)
     start, k_segments, k_positions = None, segments_BT, positions_BT
     if cache is not None:

@@ -25,6 +25,7 @@ from ftjax.models.peft import WEIGHTS, Folder, settings, write
 from ftjax.models.quant import base as quant
 from ftjax.models.targets import Target, adaptable, choose, linear_layers
 from ftjax.models.tensors import places_of, to_ours
+from ftjax.parallel import distributed
 
 __all__ = [
   "BEGINNINGS", "SETTINGS", "WEIGHTS", "Target", "base_for", "check_kind", "choose", "init", "init_rows", "lazily_merged",
@@ -115,7 +116,8 @@ def read(
     every = adaptable(checkpoint.config, checkpoint.table)
     return tree.unflatten(several.combined(parts, every))
   if params is not None:
-    return peft.read(folder, checkpoint, tree.flatten(params).__getitem__, dtype)
+    named = tree.flatten(params)
+    return peft.read(folder, checkpoint, lambda n: distributed.whole(named[n]), dtype)
 
   def base(name: str) -> jax.Array:
     stored = vocabulary.as_stored(checkpoint)

@@ -31,6 +31,12 @@ def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memo
     f"evaluates   {every}{patience}; keeps the best",
     f"devices     {mesh.size} x {mesh.devices.flat[0].device_kind} ({shape})",
   ]
+  copies = (("optim.ema", state.ema), ("train.kl and optim.l2sp", state.start))
+  lines += [
+    f"copies      {_size(tree.nbytes(x))} of what is trained, for {key}, over all devices"
+    for key, x in copies
+    if x is not None
+  ]
   if memory is not None:
     held = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
     lines.append(
@@ -74,6 +80,8 @@ ROWS = (
   ("loss", "validation loss", "{:.4f}"),
   ("perplexity", "perplexity", "{:.2f}"),
   ("accuracy", "token accuracy", "{:.1%}"),
+  ("general_loss", "general loss", "{:.4f}"),
+  ("general_perplexity", "general perplexity", "{:.2f}"),
   ("bleu", "BLEU", "{:.1f}"),
   ("chrf", "chrF", "{:.1f}"),
   ("finished", "ends by itself", "{:.0%}"),
