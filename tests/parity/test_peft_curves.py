@@ -1,20 +1,20 @@
-"""The loss curves of every kind of adapter that PEFT has, and of partial freezing, reproduced through
-scripts/train.py: the same initial adapter, the same batches, 50 updates.
+"""The loss curves of every kind of adapter that PEFT has, and of partial freezing, reproduced by
+whole runs: the same initial adapter, the same batches, 50 updates.
 
 The other side is a plain torch loop over PEFT's models: TRL's trainer adds nothing to it but its own
 batches (a plain loop lands within 3e-7 of TRL's LoRA curve, which test_trl_curves.py reproduces).
 """
 
 import json
-import subprocess
-import sys
 import warnings
 
 import numpy as np
 import pytest
 
+from ftjax.defaults import get_config
+from ftjax.finetuning import finetune
 from ftjax.log import read
-from tests.parity.test_trl_curves import one_device, write_rows
+from tests.parity.test_trl_curves import write_rows
 
 pytestmark = [pytest.mark.parity, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 STEPS, WARMUP = 50, 5
@@ -60,20 +60,17 @@ def test_curve(name, shared, root, tmp_path, record_property):
   theirs = _curve(base, batches, kind, settings, rate, tmp_path / "start")
   write_rows(tmp_path / "rows.jsonl", batches)
   flags = {
-    "model.source": base, "data.train": tmp_path / "rows.jsonl", "data.format": "tokens",
+    "model.source": str(base), "data.train": str(tmp_path / "rows.jsonl"), "data.format": "tokens",
     "data.shuffle": False, "data.pack": False, "data.max_length": 256, "optim.learning_rate": rate,
     "optim.schedule": "linear", "optim.warmup": f"{WARMUP} steps", "optim.clip": 1.0,
     "train.batch_size": 8, "train.duration": f"{STEPS} steps", "train.log_every": 1,
-    "log.tensorboard": False, "adapter.kind": ours, "adapter.rank": 8, "adapter.alpha": 16.0,
+    "log.tensorboard": False, "mesh.data": 1, "adapter.kind": ours, "adapter.rank": 8, "adapter.alpha": 16.0,
   } | flags  # fmt: skip
   if ours != "none" and "adapter.init" not in flags:
-    flags["adapter.source"] = tmp_path / "start"
-  done = subprocess.run(
-    [sys.executable, "scripts/train.py", f"--workdir={tmp_path / 'run'}", "--config=configs/sft.py"]
-    + [f"--config.{k}={v}" for k, v in flags.items()],
-    cwd=root, capture_output=True, text=True, check=False, env=one_device(),
-  )  # fmt: skip
-  assert done.returncode == 0, done.stderr
+    flags["adapter.source"] = str(tmp_path / "start")
+  config = get_config()
+  config.update_from_flattened_dict(flags)
+  finetune(config, tmp_path / "run")
   lines = read(tmp_path / "run" / "metrics.jsonl")
   mine = np.array([m["train/loss"] for m in lines if "train/loss" in m])
   assert len(mine) == STEPS
