@@ -5,15 +5,18 @@ The other side is a plain torch loop over PEFT's models: TRL's trainer adds noth
 batches (a plain loop lands within 3e-7 of TRL's LoRA curve, which test_trl_curves.py reproduces).
 """
 
+import functools
 import json
 import warnings
 
+import jax
 import numpy as np
 import pytest
 
 from ftjax.defaults import get_config
 from ftjax.finetuning import finetune
 from ftjax.log import read
+from ftjax.parallel.mesh import make_mesh
 from tests.parity.test_trl_curves import write_rows
 
 pytestmark = [pytest.mark.parity, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -53,7 +56,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_curve(name, shared, root, tmp_path, record_property):
+def test_curve(name, shared, tmp_path, monkeypatch, record_property):
   base, folder = shared / "models" / "stories260K", shared / "parity" / "lora"
   batches = np.load(folder / "batches.npz")
   kind, settings, ours, flags, rate = CASES[name]
@@ -64,10 +67,12 @@ def test_curve(name, shared, root, tmp_path, record_property):
     "data.shuffle": False, "data.pack": False, "data.max_length": 256, "optim.learning_rate": rate,
     "optim.schedule": "linear", "optim.warmup": f"{WARMUP} steps", "optim.clip": 1.0,
     "train.batch_size": 8, "train.duration": f"{STEPS} steps", "train.log_every": 1,
-    "log.tensorboard": False, "mesh.data": 1, "adapter.kind": ours, "adapter.rank": 8, "adapter.alpha": 16.0,
+    "log.tensorboard": False, "adapter.kind": ours, "adapter.rank": 8, "adapter.alpha": 16.0,
   } | flags  # fmt: skip
   if ours != "none" and "adapter.init" not in flags:
     flags["adapter.source"] = str(tmp_path / "start")
+  alone = functools.partial(make_mesh, devices=jax.devices()[:1])
+  monkeypatch.setattr("ftjax.finetuning.make_mesh", alone)
   config = get_config()
   config.update_from_flattened_dict(flags)
   finetune(config, tmp_path / "run")
