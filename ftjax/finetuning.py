@@ -95,9 +95,7 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
   decoder = _decoder(config, opened)
   o = config.optim
   schedule = optim.make_schedule(o.schedule, o.learning_rate, warmup=warmup, total=plan.total)
-  tx = optim.make_optimizer(
-    o.name, schedule, b1=o.b1, b2=o.b2, eps=o.eps, weight_decay=o.weight_decay, clip=o.clip
-  )
+  tx = optim.from_config(config, schedule)
   places = shard_state(trainable, frozen, tx, functools.partial(rules.shardings, mesh=mesh), mesh)
   state = init_state(trainable, frozen, tx, t.seed, places)
   del trainable, frozen  # The state owns them now, and its arrays will be donated.
@@ -152,6 +150,7 @@ def _check(config: ConfigDict, mesh) -> None:
   choice(config.adapter.kind, ("none", "lora"), "adapter.kind")
   choice(t.remat, REMAT, "train.remat")
   quant.check(config.model.quantize, config.adapter.kind)
+  optim.check(config)
   _check_tokens(config)
   for key, size in (
     ("train.batch_size", t.batch_size),

@@ -107,9 +107,7 @@ def dtype_of(name: str, key: str = "model.dtype"):
   return DTYPES[choice(name, DTYPES, key)]
 
 
-def read_weights(
-  checkpoint: hf.Checkpoint, dtype, mesh=None, quantize: str = ""
-) -> dict[str, Any]:
+def read_weights(checkpoint: hf.Checkpoint, dtype, mesh=None, quantize: str = "") -> dict[str, Any]:
   """{"params": ...}, with "quant" where a format to quantize to is given, straight to where each leaf lives on the mesh (or on the default device
   without one)."""
   place = None

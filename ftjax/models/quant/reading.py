@@ -54,9 +54,9 @@ class Kernel:
       if not all(a <= i < b for i, (a, b) in zip(at, self.need[:n], strict=True)):
         continue
       box = tuple((i, i + 1) for i in at) + self.need[n:]
-      read = reader.parts(
-        self._weight, self._config, stored, {box}, np.float32, places=places(at)
-      )[box]
+      read = reader.parts(self._weight, self._config, stored, {box}, np.float32, places=places(at))[
+        box
+      ]
       outputs = read.shape[-len(self._outputs) :]
       found = _quantize(read.reshape(-1, *outputs), self._kind, self._group)
       del read
