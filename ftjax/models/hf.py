@@ -18,7 +18,7 @@ from ftjax import log, plugin, tree
 from ftjax.config import InputError
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families import ALIASES, NOT_SUPPORTED
-from ftjax.models.formats import flax_msgpack, meta, safetensors, torch_bin
+from ftjax.models.formats import flax_msgpack, meta, mxfp4, safetensors, torch_bin
 from ftjax.models.formats.stored import DTYPES, Stored
 from ftjax.models.hub import resolve
 from ftjax.models.quant import base
@@ -57,11 +57,14 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
   """
   folder = Path(folder)
   hf_config = read_config(folder)
+  packed = (hf_config.get("quantization_config") or {}).get("quant_method") == mxfp4.METHOD
+  if packed:  # Read as what it stands for, which is what will be written.
+    hf_config = {k: v for k, v in hf_config.items() if k != "quantization_config"}
   family = load_family(hf_config)
   config = family.config(hf_config)
   table = family.weights(config)
   format_, files = _weights(folder)
-  stored = format_.headers(files)
+  stored = mxfp4.opened(format_.headers(files)) if packed else format_.headers(files)
   prefix, ignored = getattr(family, "PREFIX", ""), list(getattr(family, "IGNORED", ()))
   if prefix and not any(name.startswith(prefix) for name in stored):
     full = lambda n: n if n.startswith("lm_head") else prefix + n

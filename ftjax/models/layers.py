@@ -30,6 +30,7 @@ class Linear(nn.Module):
       out_axis=range(-len(self.shape_out), 0),
     )
     leaves = {c: x for c, x in self.variables.items() if c not in ("params", base.COLLECTION)}
+    x = kinds.inputs(x, leaves) if leaves else x
     dropped = x
     if leaves and self.dropout and train:
       dropped = nn.Dropout(self.dropout, deterministic=False)(x)
@@ -46,7 +47,7 @@ class Linear(nn.Module):
     if self.bias:
       bias = self.param("bias", nn.initializers.zeros, self.shape_out).astype(self.dtype)
       y += bias.reshape((1,) * (y.ndim - bias.ndim) + bias.shape)
-    return y
+    return kinds.outputs(y, leaves) if leaves else y
 
 
 class Norm(nn.Module):

@@ -150,7 +150,7 @@ def from_config(config, schedule: optax.Schedule) -> optax.GradientTransformatio
   return make_optimizer(
     o.name, schedule, b1=o.b1, b2=o.b2, eps=o.eps, weight_decay=o.weight_decay, clip=o.clip,
     stored=o.moments, layer_decay=o.layer_decay, stochastic_rounding=o.stochastic_rounding,
-    lora_plus=config.adapter.get("lora_plus", 1.0),
+    lora_plus=config.adapter.lora_plus,
   )  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def check(config) -> None:
   """Raises InputError for settings that are not known or would do nothing."""
   o = config.optim
   choice(o.name, OPTIMIZERS, "optim.name")
-  rates.check(config.adapter.get("lora_plus", 1.0), o.layer_decay)
+  rates.check(config.adapter.lora_plus, o.layer_decay)
   moments.check(o.name, o.moments, o.stochastic_rounding, config.model.dtype, config.adapter.kind)
 
 

@@ -168,7 +168,7 @@ def test_only_the_rows_have_gradients(variant):
   @jax.jit
   @jax.grad
   def grad(trained, frozen):
-    variables = frozen | trained
+    variables = tree.merge(frozen, trained)
     hidden, _ = model.apply(variables, *WITH_NEW[:3])
     return (decoder.logits(hidden, decoder.head(variables, c.config)) * weigh).sum()
 

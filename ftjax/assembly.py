@@ -1,0 +1,94 @@
+"""A run's step put together from its config: by training, which runs it, and by planning, which only
+compiles it, so that what is planned is what will run."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+from ml_collections import ConfigDict
+
+from ftjax.batch import Batch, empty
+from ftjax.judging import begins_as_base, remedies_of
+from ftjax.models.config import ModelConfig
+from ftjax.models.decoder import Decoder
+from ftjax.parallel import rules
+from ftjax.parallel.pjit import Partitioned
+from ftjax.pretrained import dtype_of
+from ftjax.train import optim
+from ftjax.train.remedies import placed
+from ftjax.train.state import TrainState, Variables, shard_state
+from ftjax.train.step import batch_sharding, compile_step, make_loss
+
+
+class Assembled(NamedTuple):
+  """What a run is made of before it has any numbers."""
+
+  decoder: Decoder
+  tx: optax.GradientTransformation
+  places: TrainState  # of NamedShardings
+  step: Partitioned  # (state, batch [A, B, T]) -> (state, sums)
+  batch: Batch  # the shape structs of the one batch that will run
+
+
+def assemble(
+  config: ConfigDict,
+  model: ModelConfig,
+  trainable: Variables,
+  frozen: Variables,
+  mesh,
+  *,
+  warmup: int,
+  total: int,
+  length: int,
+) -> Assembled:
+  """The step of a run on `mesh`.
+
+  trainable, frozen: arrays or shape structs. warmup, total: updates. length: tokens in a row.
+  """
+  o, t = config.optim, config.train
+  decoder = decoder_of(config, model)
+  schedule = optim.make_schedule(o.schedule, o.learning_rate, warmup=warmup, total=total)
+  tx = optim.from_config(config, schedule)
+  places = shard_state(trainable, frozen, tx, functools.partial(rules.shardings, mesh=mesh), mesh)
+  remedies = remedies_of(config)
+  places = placed(places, remedies, begins_as_base(config))
+  loss = make_loss(decoder, smoothing=t.label_smoothing)
+  step = compile_step(mesh, places, loss, tx, schedule, remedies)
+  rows = batch_sharding(mesh)
+  batch = Batch(*(_global(x, t.accumulate, rows) for x in empty(t.batch_size, length)))
+  return Assembled(decoder, tx, places, step, batch)
+
+
+def decoder_of(config: ConfigDict, model: ModelConfig) -> Decoder:
+  """The decoder that a run trains."""
+  m = config.model
+  return Decoder(
+    model,
+    dtype=dtype_of(m.compute_dtype or m.dtype, "model.compute_dtype"),
+    attention=m.attention,
+    remat=config.train.remat,
+    neftune=config.train.neftune,
+    dropout=config.adapter.dropout if config.adapter.kind == "lora" else 0.0,
+  )
+
+
+def abstract_state(trainable: Any, frozen: Any, made: Assembled) -> TrainState:
+  """The shape structs, with places, of the state that train.state.init_state and
+  train.remedies.keep would make."""
+  key = jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0)))
+  step = jax.ShapeDtypeStruct((), np.int32)
+  state = TrainState(step, trainable, frozen, jax.eval_shape(made.tx.init, trainable), key)
+  if made.places.ema is not None:
+    wide = lambda x: jax.ShapeDtypeStruct(x.shape, np.float32)
+    state = state._replace(ema=jax.tree.map(wide, trainable))
+  if made.places.start is not None:
+    state = state._replace(start=trainable)
+  return jax.tree.map(
+    lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), state, made.places
+  )
+
+
+def _global(x: np.ndarray, accumulate: int, sharding) -> jax.ShapeDtypeStruct:
+  return jax.ShapeDtypeStruct((accumulate, *x.shape), x.dtype, sharding=sharding)
