@@ -24,7 +24,7 @@ from ftjax.parallel import distributed
 from ftjax.parallel.mesh import make_mesh, rows_split
 from ftjax.pretrained import Opened, open_run, variables_of
 from ftjax.research.report import plan_lines
-from ftjax.train import run_folder
+from ftjax.train import optim, run_folder
 from ftjax.train.checkpoint import Checkpoints, abstract
 from ftjax.train.loop import Plan, train
 from ftjax.train.remedies import keep

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ftjax
-from ftjax import tree
+from ftjax import exporting, tree
 from ftjax.config import InputError
 from ftjax.finetuning import finetune
 from ftjax.models import decoder, hf, lora, reading
@@ -243,6 +243,11 @@ def test_a_run_on_it(folder, tmp_path):
   tokens = [[3, 5, 7, 11]]
   quantized = np.asarray(tuned.logits(tokens))
   assert tuned.generator.generate(tokens, max_new_tokens=2)[0].ids
+  line = exporting.write(
+    tmp_path / "exported", str(folder), str(tmp_path / "run" / "best"), bound=1e-4,
+    quantize=exporting.quantized(str(tmp_path / "run")),
+  )  # fmt: skip
+  assert "against the nf4 base that the adapter was trained on: logits are" in line
   tuned.save(tmp_path / "merged")
   merged = ftjax.load(tmp_path / "merged")
   kept = ftjax.load(tmp_path / "run" / "best")
