@@ -25,7 +25,7 @@ from ftjax.parallel.mesh import make_mesh, rows_split
 from ftjax.pretrained import Opened, open_run, variables_of
 from ftjax.research import mfu
 from ftjax.research.report import plan_lines
-from ftjax.train import run_folder
+from ftjax.train import optim, run_folder
 from ftjax.train.checkpoint import Checkpoints, abstract
 from ftjax.train.loop import Plan, put, train
 from ftjax.train.prefetch import Prefetch
@@ -156,6 +156,7 @@ def _check(config: ConfigDict, mesh) -> None:
   starting.check(config.adapter, bool(config.model.new_tokens), t.only)
   choice(t.remat, REMAT, "train.remat")
   quant.check(config.model.quantize, config.adapter.kind)
+  optim.check(config)
   _check_tokens(config)
   for key, size in (
     ("train.batch_size", t.batch_size),
