@@ -15,17 +15,23 @@ def get_config() -> ConfigDict:
   m.new_tokens = ""  # tokens to add, and what they stand for: "<brand>=our brand's name, <cta>"
   m.new_tokens_only = False  # train their rows and nothing else
   m.pad_vocab_to = 1  # rows of token table and head, a multiple, so that a mesh divides them
-  m.attention = "auto"  # auto | xla | blocked (for CPUs)
+  m.quantize = ""  # the blocks' kernels of a base for adapters: int8 | int4 | nf4 (QLoRA)
+  m.attention = "auto"  # auto | xla | blocked (for CPUs) | splash (for TPUs) | cudnn (for GPUs)
 
   c.adapter = a = ConfigDict()
-  a.kind = "none"  # none: every parameter is trained | lora
+  # none: the parameters themselves are trained | lora | ia3 | prompt | prefix | norms
+  a.kind = "none"
   a.rank = 16
   a.alpha = 32.0  # the adapter is scaled by alpha / rank
   a.rslora = False  # by alpha / sqrt(rank)
   a.dora = False  # trains the lengths of the columns as well
   a.dropout = 0.0
+  a.init = "default"  # how pairs begin: default | gaussian | pissa | olora
+  a.patterns = ""  # other ranks for some layers: "q_proj: rank 4 alpha 8, layers.3: rank 32"
+  a.lora_plus = 1.0  # the learning rate of b over that of a
+  a.tokens = 16  # virtual tokens of prompt and prefix tuning
   a.targets = "all-linear"  # or names and patterns, separated by commas: "q_proj,embed_tokens"
-  a.source = ""  # a PEFT adapter folder to go on from
+  a.source = ""  # a PEFT adapter folder to go on from, or several added: "A@0.7, B@0.3"
 
   c.data = d = ConfigDict()
   d.train = (
@@ -60,9 +66,14 @@ def get_config() -> ConfigDict:
 
   c.train = t = ConfigDict()
   t.duration = "3 epochs"  # "500 steps", "2M tokens"
+  t.only = (
+    ""  # "" = everything; norms, biases, last 2 layers, names of modules; for adapter.kind=none
+  )
   t.batch_size = 8  # rows of one micro batch, over all devices
   t.accumulate = 1  # micro batches of one update
-  t.remat = "none"  # what the backward pass recomputes to save memory: none | dots | block
+  t.remat = (
+    "none"  # what the backward pass recomputes to save memory: none | dots | block | offload
+  )
   t.replay = ""  # share of trained tokens from general text: "0.2" (eval.general), "rows.jsonl@0.2"
   t.kl = (
     0.0  # weight of KL(base || model), on replayed tokens where there are any, else on all trained
@@ -93,7 +104,8 @@ def get_config() -> ConfigDict:
   k.every = "1 epoch"
   k.keep = 2  # newest checkpoints kept beside the best
 
-  c.mesh = ConfigDict(dict(data=-1, fsdp=1, tensor=1))  # devices along each axis; -1 = what is left
+  # Devices along each axis (parallel/mesh.py says what each splits); -1 = what is left.
+  c.mesh = ConfigDict(dict(data=-1, fsdp=1, tensor=1, sequence=1, expert=1))
 
   c.log = ConfigDict(dict(tensorboard=True, wandb=""))  # wandb: a project name
   return c

@@ -10,24 +10,25 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from ftjax.batch import Batch, empty
+from ftjax.assembly import assemble
 from ftjax.config import Duration, InputError, choice, positive
 from ftjax.data import loader
 from ftjax.data.versions import training
 from ftjax.finish import finish
-from ftjax.judging import begins_as_base, make_judge, remedies_of, with_general
+from ftjax.judging import make_judge, with_general
 from ftjax.log import MetricsLog, say
-from ftjax.models.decoder import REMAT, Decoder
-from ftjax.parallel import rules
-from ftjax.parallel.mesh import make_mesh
-from ftjax.pretrained import Opened, dtype_of, open_run, variables_of
+from ftjax.models.adapters import starting
+from ftjax.models.decoder import REMAT
+from ftjax.models.quant import base as quant
+from ftjax.parallel import distributed
+from ftjax.parallel.mesh import make_mesh, rows_split
+from ftjax.pretrained import Opened, open_run, variables_of
 from ftjax.research.report import plan_lines
-from ftjax.train import optim, run_folder
+from ftjax.train import run_folder
 from ftjax.train.checkpoint import Checkpoints, abstract
 from ftjax.train.loop import Plan, train
-from ftjax.train.remedies import keep
-from ftjax.train.state import init_state, shard_state
-from ftjax.train.step import batch_sharding, compile_step, make_loss
+from ftjax.train.state import init_state
+from ftjax.train.step import batch_sharding
 from ftjax.train.stopping import EarlyStopping, Objective
 
 
@@ -61,7 +62,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
   data = loader.load(
     pinned,
     opened.tokenizer,
-    model_max_length=opened.checkpoint.config.max_length,
+    model_max_length=opened.checkpoint.config.max_length - opened.virtual,
     stops=opened.stops,
     vocab_size=opened.checkpoint.config.vocabulary,
   )
@@ -73,6 +74,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
         f"{workdir} holds a finished run of this config; nothing to do. Give another --workdir to train again."
       )
       return Result(workdir, "done", step=-1)
+    distributed.alike(data.train.digest() + data.validation.digest(), "The rows")
     training.record(workdir, data.versions, write=jax.process_index() == 0)
     say("\n".join(data.report.lines()))
     return _run(config, workdir, opened, data, mesh)
@@ -85,32 +87,23 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
   bins = loader.bins(data.train, data.max_length, config.data.pack, ordered=not config.data.shuffle)
   length = loader.width(data.train, bins, data.max_length)
   plan, warmup = _plan(config, loader.steps_per_epoch(bins, t.batch_size, t.accumulate), length)
+  rows = batch_sharding(mesh)
   batches = loader.batches(
     data.train, bins, batch_size=t.batch_size, accumulate=t.accumulate, max_length=data.max_length,
-    seed=t.seed, shuffle=config.data.shuffle,
-    process_index=jax.process_index(), process_count=jax.process_count(),
+    seed=t.seed, shuffle=config.data.shuffle, here=distributed.rows_here(rows, t.batch_size, dim=1),
   )  # fmt: skip
 
   # The model, split into what is trained and what is not, straight to its places on the mesh.
   trainable, frozen = variables_of(config, opened, mesh)
-  decoder = _decoder(config, opened)
-  o = config.optim
-  schedule = optim.make_schedule(o.schedule, o.learning_rate, warmup=warmup, total=plan.total)
-  tx = optim.make_optimizer(
-    o.name, schedule, b1=o.b1, b2=o.b2, eps=o.eps, weight_decay=o.weight_decay, clip=o.clip
-  )
-  places = shard_state(trainable, frozen, tx, functools.partial(rules.shardings, mesh=mesh), mesh)
-  state = init_state(trainable, frozen, tx, t.seed, places)
+  made = assemble(
+    config, opened.checkpoint.config, trainable, frozen, mesh,
+    warmup=warmup, total=plan.total, length=length,
+  )  # fmt: skip
+  state = init_state(trainable, frozen, made.tx, t.seed, made.places)
   del trainable, frozen  # The state owns them now, and its arrays will be donated.
-  remedies = remedies_of(config)
-  state, places = keep(state, places, remedies, begins_as_base(config))
 
   # The one shape that will run is compiled first: what does not fit fails here, not hours later.
-  rows = batch_sharding(mesh)
-  loss = make_loss(decoder, smoothing=t.label_smoothing)
-  step = compile_step(mesh, places, loss, tx, schedule, remedies)
-  shape = Batch(*(_global(x, t.accumulate, rows) for x in empty(t.batch_size, length)))
-  compiled = step.compile(abstract(state), shape)
+  compiled = made.step.compile(abstract(state), made.batch)
   tokens = t.batch_size * t.accumulate * length
   say(
     "\n".join(
@@ -118,11 +111,11 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
     )
   )
 
-  evaluate = make_judge(config, opened, decoder, data, mesh)
+  evaluate = make_judge(config, opened, made.decoder, data, mesh)
   objective = Objective.parse(config.eval.objective)
   checkpoints = Checkpoints(workdir / run_folder.CHECKPOINTS, keep=config.checkpoint.keep)
   stopping = EarlyStopping(config.eval.patience, config.eval.min_delta)
-  start, progress = max(checkpoints.steps(), default=0), {}
+  start, progress = distributed.from_first(max(checkpoints.steps(), default=0)), {}
   if start:
     state, progress = checkpoints.restore(state, start)
     batches.set_state(progress["data"])
@@ -137,7 +130,7 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
   )
   with contextlib.closing(checkpoints), contextlib.closing(log):
     outcome = train(
-      state, compiled, batches, plan, sharding=rows, log=log, checkpoints=checkpoints, stopping=stopping,
+      state, compiled, batches, plan, sharding=batch_sharding(mesh), log=log, checkpoints=checkpoints, stopping=stopping,
       evaluate=evaluate, objective=objective, name_rows=functools.partial(_name_rows, data.train, bins),
       start=start, base=progress.get("base"),
     )  # fmt: skip
@@ -155,17 +148,18 @@ def _check(config: ConfigDict, mesh) -> None:
   t = config.train
   for key in ("batch_size", "accumulate", "log_every"):
     positive(t[key], f"train.{key}")
-  choice(config.adapter.kind, ("none", "lora"), "adapter.kind")
+  starting.check(config.adapter, bool(config.model.new_tokens), t.only)
   choice(t.remat, REMAT, "train.remat")
+  quant.check(config.model.quantize, config.adapter.kind)
   _check_tokens(config)
   for key, size in (
     ("train.batch_size", t.batch_size),
     ("eval.batch_size", config.eval.batch_size),
   ):
-    split = mesh.shape["data"] * mesh.shape["fsdp"]
+    split = rows_split(mesh)
     if size % split:
       raise InputError(
-        f"{key}={size} does not divide over the mesh: mesh.data x mesh.fsdp = {split}. Use a multiple of {split}."
+        f"{key}={size} does not divide over the mesh: mesh.data x mesh.fsdp x mesh.expert = {split}. Use a multiple of {split}."
       )
 
 
@@ -192,22 +186,6 @@ def _plan(config: ConfigDict, epoch: float, length: int) -> tuple[Plan, int]:
     save_every=steps(config.checkpoint.every, "checkpoint.every", total),
   )
   return plan, steps(config.optim.warmup, "optim.warmup", total)
-
-
-def _decoder(config: ConfigDict, opened: Opened) -> Decoder:
-  m = config.model
-  return Decoder(
-    opened.checkpoint.config,
-    dtype=dtype_of(m.compute_dtype or m.dtype, "model.compute_dtype"),
-    attention=m.attention,
-    remat=config.train.remat,
-    neftune=config.train.neftune,
-    dropout=config.adapter.dropout if config.adapter.kind == "lora" else 0.0,
-  )
-
-
-def _global(x: np.ndarray, accumulate: int, sharding) -> jax.ShapeDtypeStruct:
-  return jax.ShapeDtypeStruct((accumulate, *x.shape), x.dtype, sharding=sharding)
 
 
 def _name_rows(rows, bins, chosen: np.ndarray) -> str:

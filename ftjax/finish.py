@@ -12,7 +12,8 @@ from ftjax import interpolation, storage, tree
 from ftjax.evaluate.samples import generate_and_score, samples_md
 from ftjax.generate.generator import Generator
 from ftjax.log import METRICS, read, say
-from ftjax.models import export, lora, vocabulary
+from ftjax.models import export, lora, stacked, vocabulary
+from ftjax.models.quant import base as quant
 from ftjax.pretrained import Opened, dtype_of, read_weights
 from ftjax.research import plots, report
 from ftjax.text.tokenizer import save_tokenizer
@@ -37,8 +38,9 @@ def finish(
   """
   state, best = outcome.state, stopping.best_step
   final, unfinished = workdir / run_folder.FINAL, workdir / "final.unfinished"
-  for left in (unfinished, workdir / run_folder.BEST):  # of an earlier try that died here
-    storage.remove(left)
+  if jax.process_index() == 0:
+    for left in (unfinished, workdir / run_folder.BEST):  # of an earlier try that died here
+      storage.remove(left)
   frozen, mine = state.frozen, state.evaluated()
   variables = tree.merge(frozen, mine)
   write_model(unfinished, variables, config, opened, data.template)
@@ -103,7 +105,7 @@ def write_model(folder: Path, variables, config, opened: Opened, template) -> No
       rslora=config.adapter.rslora,
     )
   else:
-    real, variables = vocabulary.trimmed(checkpoint.config, variables)
+    real, variables = vocabulary.trimmed(checkpoint.config, stacked.joined(variables))
     export.write(
       folder,
       variables,
@@ -113,7 +115,7 @@ def write_model(folder: Path, variables, config, opened: Opened, template) -> No
       source=checkpoint.folder,
       carried=export.LEGAL if opened.tokenizer is not None else export.CARRIED,
     )
-  if opened.tokenizer is not None:
+  if opened.tokenizer is not None and jax.process_index() == 0:
     if template is not None:
       template.attach(opened.tokenizer)
     save_tokenizer(opened.tokenizer, folder)
@@ -191,11 +193,11 @@ def write_samples(
   scores, texts = {}, {}
   for name in ("tuned", "base"):
     if name == "base":
-      frozen = variables.get("params") if lora.on(variables) else None
+      own = lora.on(variables)
+      frozen = {c: x for c, x in variables.items() if c in ("params", quant.COLLECTION)}
       del variables
-      variables = (
-        {"params": frozen} if frozen else read_weights(checkpoint, dtype_of(m.dtype), mesh)
-      )
+      variables = frozen if own else read_weights(checkpoint, dtype_of(m.dtype), mesh)
+      del frozen
     generator = Generator(
       checkpoint.config, variables, opened.tokenizer, dtype=dtype, stop_ids=opened.stops, mesh=mesh
     )

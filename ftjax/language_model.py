@@ -17,6 +17,7 @@ from ftjax.generate.generator import Generator, Prompt
 from ftjax.generate.sampling import Sampling
 from ftjax.models import decoder, export, hf, lora, vocabulary
 from ftjax.models.config import ModelConfig
+from ftjax.models.quant import base as quant
 from ftjax.pretrained import add_tokens, dtype_of, place, read_weights
 from ftjax.text import tokenizer as tokenizers
 from ftjax.text.chat import Messages, Template
@@ -149,7 +150,7 @@ class LanguageModel:
   def save(self, folder: str | Path) -> None:
     """Writes a folder in Hugging Face format, tokenizer included; an adapter is merged into the
     weights."""
-    variables = lora.merge(self.variables) if lora.on(self.variables) else self.variables
+    variables = self._in_full()
     config, variables = vocabulary.trimmed(self.config, variables)
     table, source = self.checkpoint.table, self.checkpoint.folder
     with storage.atomic_path(folder) as temporary:
@@ -159,6 +160,14 @@ class LanguageModel:
       )
       if self.tokenizer is not None:
         tokenizers.save_tokenizer(self.tokenizer, temporary)
+
+  def _in_full(self) -> dict[str, Any]:
+    """Params with an adapter merged in; of a quantized base those that it was made from, which are
+    read again while they are written."""
+    if quant.COLLECTION in self.variables:
+      adapter = {c: x for c, x in self.variables.items() if c not in ("params", quant.COLLECTION)}
+      return lora.lazily_merged(self.checkpoint, adapter, self.dtype)
+    return lora.merge(self.variables) if lora.on(self.variables) else self.variables
 
   def _need_tokenizer(self, what: str) -> None:
     if self.tokenizer is None:
@@ -179,15 +188,18 @@ def load(
   revision: str = "",
   new_tokens: str = "",
   pad_vocab_to: int = 1,
+  quantize: str = "",
 ) -> LanguageModel:
   """Loads a model.
 
   source: a folder in Hugging Face format, a hub id, "starter", or a PEFT adapter's folder, whose
   adapter_config.json names the base. dtype: "float32" or "bfloat16", of parameters and computation.
-  mesh: shard the weights over it (parallel/rules.py). adapter: a PEFT adapter to put on the base.
+  mesh: shard the weights over it (parallel/rules.py). adapter: a PEFT adapter to put on the base,
+  or several to add, "A@0.7, B@0.3".
   revision: of a hub id. new_tokens: tokens to add, "<brand>=our brand's name, <cta>", whose rows
   begin as the mean of their description's, or of all. pad_vocab_to: a multiple for the rows of token
-  table and head, so that the mesh divides them.
+  table and head, so that the mesh divides them. quantize: "int8", "int4" or "nf4", the base's blocks in so many bits,
+  quantized while they are read (docs/quantization.md).
 
   Raises InputError: no such folder, a model that is not supported, weights that do not fit
   config.json, another dtype.
@@ -201,19 +213,20 @@ def load(
         f"{folder} is an adapter itself: give its base as the source, with "
         f"adapter={str(adapter)!r}."
       )
-    adapter, folder = folder, hf.resolve(base_of(folder))
+    adapter, folder = lora.open_folder(folder), hf.resolve(base_of(folder))
   elif adapter is not None:
-    own = adapter = hf.resolve(str(adapter))
+    adapter = lora.open_folder(adapter)
+    own = adapter[0].folder.path if isinstance(adapter, tuple) else adapter.path
   checkpoint = hf.open_checkpoint(folder)
   tok = tokenizers.load_tokenizer(own) or tokenizers.load_tokenizer(folder)
   if adapter is not None:
-    adapter = lora.open_folder(adapter)
     checkpoint = lora.base_for(adapter, checkpoint)
   checkpoint, _ = add_tokens(checkpoint, tok, new_tokens)
   checkpoint = vocabulary.padded(checkpoint, pad_vocab_to)
-  variables = read_weights(checkpoint, parameter_dtype, mesh)
+  quant.check(quantize)
+  variables = read_weights(checkpoint, parameter_dtype, mesh, quantize)
   if adapter is not None:
-    own_weights = lora.read(adapter, checkpoint, variables)
+    own_weights = lora.read(adapter, checkpoint, None if quantize else variables)
     variables |= own_weights if mesh is None else place(own_weights, mesh)
   return LanguageModel(
     checkpoint,

@@ -2,6 +2,7 @@
 its weights go, and what of them is trained."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -9,8 +10,9 @@ import jax.numpy as jnp
 
 from ftjax import tree
 from ftjax.config import InputError, choice
-from ftjax.models import hf, lora, vocabulary
-from ftjax.parallel import rules
+from ftjax.models import hf, lora, only, shapes, vocabulary
+from ftjax.models.adapters import starting
+from ftjax.parallel import distributed, rules
 from ftjax.text import tokenizer as tokenizers
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -24,10 +26,13 @@ class Opened:
   tokenizer: Any  # None where the folder has none
   stops: tuple[int, ...]  # ids that end a text
   new_ids: tuple[int, ...] = ()  # of tokens that were added
+  virtual: int = 0  # positions that an adapter takes before every document's tokens
 
 
 def open_source(source: str, revision: str = "", new_tokens: str = "") -> Opened:
   """Finds and checks a model. Raises InputError for what is missing or does not fit."""
+  if source in shapes.SHAPES and not Path(source).expanduser().is_dir():
+    raise shapes.no_weights(source)
   folder = hf.resolve(source, revision)
   checkpoint = hf.open_checkpoint(folder)
   tokenizer = tokenizers.load_tokenizer(folder)
@@ -37,14 +42,18 @@ def open_source(source: str, revision: str = "", new_tokens: str = "") -> Opened
   return Opened(checkpoint, tokenizer, stops, new_ids)
 
 
-def open_run(config) -> Opened:
+def open_run(config, opened: Opened | None = None) -> Opened:
   """The model that a run's config names, as its adapter wants it: with the tokens that are added, a
-  vocabulary that a mesh divides, and a head of its own where the adapter needs one."""
+  vocabulary that a mesh divides, and a head of its own where the adapter needs one.
+
+  opened: the source, where it is not to be opened from config.model (as for planning).
+  """
   m, a = config.model, config.adapter
-  opened = open_source(m.source, m.revision, m.new_tokens)
-  checkpoint = opened.checkpoint
-  if a.kind == "lora" and a.source:
-    checkpoint = lora.base_for(lora.open_folder(a.source), checkpoint)
+  opened = opened or open_source(m.source, m.revision, m.new_tokens)
+  checkpoint, virtual = opened.checkpoint, a.tokens if a.kind in ("prompt", "prefix") else 0
+  if a.kind != "none" and a.source:
+    found = lora.open_folder(a.source)
+    checkpoint, virtual = lora.base_for(found, checkpoint), lora.virtual_tokens(found)
   elif a.kind == "lora" and checkpoint.config.tied and a.targets != "all-linear":
     own = vocabulary.untied(checkpoint)
     chosen = lora.choose(own.config, own.table, a.targets)
@@ -54,7 +63,8 @@ def open_run(config) -> Opened:
       "model.new_tokens_only: this model's head has a bias, and an adapter in PEFT's format cannot hold "
       "rows of such a head alone. Use adapter.kind=lora, which trains the new rows beside its own."
     )
-  return replace(opened, checkpoint=vocabulary.padded(checkpoint, m.pad_vocab_to))
+  padded = vocabulary.padded(checkpoint, m.pad_vocab_to)
+  return replace(opened, checkpoint=padded, virtual=virtual)
 
 
 def add_tokens(checkpoint: hf.Checkpoint, tokenizer, new_tokens: str):
@@ -68,26 +78,32 @@ def add_tokens(checkpoint: hf.Checkpoint, tokenizer, new_tokens: str):
   return vocabulary.grown(checkpoint, max(begins) + 1, begins, known), tuple(begins)
 
 
-def variables_of(config, opened: Opened, mesh) -> tuple[dict[str, Any], dict[str, Any]]:
-  """(trainable, frozen) collections of a run before its first update, on the mesh."""
+def variables_of(
+  config, opened: Opened, mesh, base: dict[str, Any] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+  """(trainable, frozen) collections of a run before its first update, on the mesh.
+
+  base: what read_weights gives, where it is not to be read (as for planning).
+  """
   checkpoint, m, a = opened.checkpoint, config.model, config.adapter
-  base = read_weights(checkpoint, dtype_of(m.dtype), mesh)
+  if base is None:
+    base = read_weights(checkpoint, dtype_of(m.dtype), mesh, m.quantize)
   adapter = {}
-  if a.kind == "lora" and a.source:
-    adapter = lora.read(a.source, checkpoint, base)
+  if a.kind != "none" and a.source:
+    adapter = lora.read(a.source, checkpoint, None if m.quantize else base)
+    lora.check_kind(a.kind, adapter, a.source)
     if opened.new_ids and not set(opened.new_ids) <= _with_rows(adapter):
       raise InputError(
         f"adapter.source={a.source!r} has no rows for all of model.new_tokens. Begin a new adapter."
       )
-  elif a.kind == "lora":
-    targets = lora.choose(checkpoint.config, checkpoint.table, a.targets)
+  elif a.kind != "none":
     key = jax.random.fold_in(jax.random.key(config.train.seed), 1)  # 0 is the updates' own
-    adapter = lora.init(
-      key, checkpoint.config, targets, rank=a.rank, alpha=a.alpha, rslora=a.rslora,
-      dora=base if a.dora else None,
-    )  # fmt: skip
+    adapter = starting.new(key, checkpoint, base, a)
   if opened.new_ids and (a.kind == "lora" and not a.source or m.new_tokens_only):
     adapter |= lora.init_rows(opened.new_ids, base)
+  if not adapter and config.train.only:
+    chosen = only.choose(checkpoint.config, checkpoint.table, config.train.only)
+    return only.split(base, chosen)
   if not adapter:
     return base, {}
   trainable, rest = lora.split(place(adapter, mesh) if mesh is not None else adapter)
@@ -107,18 +123,18 @@ def dtype_of(name: str, key: str = "model.dtype"):
   return DTYPES[choice(name, DTYPES, key)]
 
 
-def read_weights(checkpoint: hf.Checkpoint, dtype, mesh=None) -> dict[str, Any]:
-  """{"params": ...}, straight to where each leaf lives on the mesh (or on the default device
-  without one)."""
+def read_weights(checkpoint: hf.Checkpoint, dtype, mesh=None, quantize: str = "") -> dict[str, Any]:
+  """{"params": ...}, with "quant" where a format to quantize to is given, straight to where each
+  leaf lives on the mesh (or on the default device without one)."""
   place = None
   if mesh is not None:
     place = lambda name, leaf: tree.flatten(rules.shardings(tree.unflatten({name: leaf}), mesh))[
       name
     ]
-  params = hf.read(vocabulary.as_stored(checkpoint), dtype, place)
+  params = hf.read(vocabulary.as_stored(checkpoint), dtype, place, quantize)
   return tree.map_named(lambda name, x: vocabulary.grow(checkpoint, name, x, place), params)
 
 
 def place(variables, mesh):
   """Arrays moved to where the rules want them."""
-  return jax.device_put(variables, rules.shardings(variables, mesh))
+  return jax.tree.map(distributed.put, variables, rules.shardings(variables, mesh))

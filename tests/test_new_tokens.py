@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import ftjax
+from configs.evaluate import get_config as evaluation_config
 from ftjax.config import InputError
+from ftjax.evaluation import evaluate
 from ftjax.finetuning import finetune
 from ftjax.models import lora
 from ftjax.run_models import RunModels
@@ -145,6 +147,17 @@ def test_a_merged_model_is_saved_whole(run, tmp_path):
   np.testing.assert_allclose(merged.logits(ids), model.logits(ids), rtol=0, atol=1e-5)
   run_ = lambda m: [c.ids for c in m.generator.generate(ids.tolist(), max_new_tokens=8)]
   assert run_(merged) == run_(model)
+
+
+def test_an_adapter_apart_from_its_run_is_judged_beside_its_base(run, rows, tmp_path):
+  """The base gets rows for the tokens that the adapter's tokenizer has."""
+  c = evaluation_config()
+  c.source = str(shutil.copytree(run("lora") / "best", tmp_path / "adapter"))
+  c.data.validation, c.data.max_length, c.samples = str(rows), 48, 0
+  c.output = str(tmp_path / "out")
+  scores = evaluate(c)
+  assert scores["tuned"]["tokens"] == scores["base"]["tokens"] > 0
+  assert np.isfinite(scores["base"]["loss"]) and scores["base"]["loss"] != scores["tuned"]["loss"]
 
 
 def test_requests_that_cannot_be_met(source, rows, tmp_path):

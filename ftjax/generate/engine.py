@@ -9,7 +9,7 @@ prefilled, upper case decoded):
     . . . . a | B C D                  0 0 0 0 0 | 1 2 3
 
 Left padding puts every row's next token into the same slot. Positions count from each row's own
-first token and padding is another segment (attention.visible), so a row's result depends neither on
+first token and padding is another segment (view.visible), so a row's result depends neither on
 the padding nor on its neighbours.
 """
 
@@ -25,7 +25,7 @@ import numpy as np
 from ftjax import tree
 from ftjax.config import InputError
 from ftjax.generate.sampling import Dials, Parts, choose, penalize
-from ftjax.models import decoder, lora
+from ftjax.models import decoder, lora, prefixes
 from ftjax.models.adapters import kinds
 from ftjax.models.cache import Cache, make_cache
 from ftjax.models.config import ModelConfig
@@ -83,8 +83,10 @@ def prefill(variables, tokens_BT, segments_BT, most, program: Program, slots: in
   that of prompt and completion together.
   """
   positions_BT = jnp.maximum(jnp.cumsum(segments_BT, axis=1) - 1, 0)
-  lengths_B = segments_BT.sum(1) + most
-  cache = make_cache(program.config, tokens_BT.shape[0], slots, program.dtype, lengths_B)
+  virtual = prefixes.count(variables)
+  lengths_B = segments_BT.sum(1) + most + virtual
+  cache = make_cache(program.config, tokens_BT.shape[0], slots + virtual, program.dtype, lengths_B)
+  cache = prefixes.begin(cache, variables)
   return _forward(variables, tokens_BT, positions_BT, segments_BT, cache, program)
 
 

@@ -12,6 +12,7 @@ from ftjax.generate import engine
 from ftjax.generate.run import Completion, Limits, Model, Run
 from ftjax.generate.sampling import Sampling
 from ftjax.generate.stop import check_stops, settled
+from ftjax.models import prefixes
 from ftjax.models.config import ModelConfig
 from ftjax.text.tokenizer import encode_prompt
 
@@ -43,9 +44,10 @@ class Generator:
     mesh: Mesh | None = None,
   ):
     self.config, self.tokenizer = config, tokenizer
+    prepared = engine.prepare(variables, config.L, jnp.dtype(dtype))
     self._model = Model(
       engine.Program(config, jnp.dtype(dtype), attention),
-      engine.prepare(variables, config.L, jnp.dtype(dtype)),
+      prefixes.as_prefix(prepared, config, jnp.dtype(dtype)),
       tokenizer,
       jnp.asarray(stop_ids, jnp.int32),
       mesh,
@@ -163,12 +165,13 @@ class Generator:
       raise InputError(
         f"Prompt {i} has the id {bad[0]}, and the model knows ids from 0 to {self.config.vocabulary - 1}."
       )
-    if len(ids) + new > self.config.max_length:
+    room = self.config.max_length - prefixes.count(self._model.variables)
+    if len(ids) + new > room:
       raise InputError(
         f"Prompt {i} has {len(ids)} tokens, and with max_new_tokens={new} that makes "
         f"{len(ids) + new}: more than the "
-        f"model's context of {self.config.max_length}. Shorten the prompt to "
-        f"{max(0, self.config.max_length - new)} "
+        f"model's context of {room}. Shorten the prompt to "
+        f"{max(0, room - new)} "
         "tokens, or lower max_new_tokens."
       )
     return ids

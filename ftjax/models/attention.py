@@ -1,53 +1,25 @@
 """Attention: one function with named implementations, and the block's attention module around
 it."""
 
+import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from ftjax.config import choice
-from ftjax.models import blocked
+from ftjax.models import blocked, cudnn, splash
+from ftjax.models.adapters import kinds
 from ftjax.models.cache import LayerCache, append
 from ftjax.models.config import ModelConfig
 from ftjax.models.layers import Linear, Norm
 from ftjax.models.rope import Table, rotate
 from ftjax.models.scores import Scores, alibi_slopes, with_sinks
-from ftjax.parallel.mesh import AXES, BATCH, constrain
-
-
-class View(NamedTuple):
-  """Which document (segment) and position each query and each key has: all that decides who sees
-  whom."""
-
-  q_segments: jax.Array  # int32 [B, T]
-  q_positions: jax.Array
-  k_segments: jax.Array  # int32 [B, S]
-  k_positions: jax.Array
-
-
-def visible(view: View, window=None) -> jax.Array:
-  """bool [B, T, S]: which keys each query may see: its own document's, up to its own position, and
-  of those the last `window` (an int or int32 []; None = all).
-
-  Positions grow within a document, so this one rule is causality, isolation of packed documents
-  and, with a cache, the masking of empty slots. For a row packed with documents A (2 tokens), B (3)
-  and one of padding:
-
-        A A B B B .
-      A 1
-      A 1 1
-      B     1
-      B     1 1
-      B     1 1 1
-      .           1     (padding sees padding: no empty row, so no NaN)
-  """
-  same = view.q_segments[:, :, None] == view.k_segments[:, None, :]
-  back = view.q_positions[:, :, None] - view.k_positions[:, None, :]
-  seen = same & (back >= 0)
-  return seen if window is None else seen & (back < window)
+from ftjax.models.view import View, visible
+from ftjax.models.virtual import in_front
+from ftjax.parallel.mesh import BATCH, TIME, ambient, constrain, platform
 
 
 def attend_xla(
@@ -76,23 +48,48 @@ def attend_xla(
   return with_sinks(y_BTNH, lse_BNT.swapaxes(1, 2), sinks_N)
 
 
-IMPLEMENTATIONS = {"xla": attend_xla, "blocked": blocked.attend}
+IMPLEMENTATIONS = {
+  "xla": attend_xla,
+  "blocked": blocked.attend,
+  "splash": splash.attend,
+  "cudnn": cudnn.attend,
+}
+STATIC = ("splash",)  # those that want to know the window when they are compiled
 
 
-def implementation(name: str, cached: bool) -> Callable[..., jax.Array]:
-  """The function behind a name; "auto" takes the fastest for the platform and the ambient mesh.
+def implementation(name: str, *, cached: bool, scores: Scores, sinks: bool, dtype) -> str:
+  """What to attend with; "auto" takes the fastest for the platform and the ambient mesh.
 
   blocked loops over rows and heads, which pays on a CPU and only where they are not split over
   devices. With a cache there is one query a row and nothing to block: always xla.
   """
   choice(name, ("auto", *IMPLEMENTATIONS), "model.attention")
   if cached:
-    return attend_xla
-  if name == "auto":
-    mesh = jax.sharding.get_abstract_mesh()
-    split = not mesh.empty and mesh.axis_names == AXES and mesh.size > 1
-    name = "blocked" if jax.default_backend() == "cpu" and not split else "xla"
-  return IMPLEMENTATIONS[name]
+    return "xla"
+  if name != "auto":
+    return name
+  mesh = ambient()
+  match platform():
+    case "cpu" if mesh is None or mesh.size == 1:
+      return "blocked"
+    case "tpu" if not scores.slopes:
+      return "splash"
+    case "gpu" if cudnn.can(scores, dtype, sinks):
+      return "cudnn"
+  return "xla"
+
+
+def by_window(attend: Callable[..., jax.Array], windows: tuple[int, ...], window) -> jax.Array:
+  """attend(window=...) of one whose window must be a number: where a scan brings another for each
+  layer, a branch for each that there is.
+
+  windows: of all layers, 0 = none. window: this layer's; None, a number, or int32 [].
+  """
+  if window is None or isinstance(window, int):
+    return attend(window=window)
+  each = sorted({w or jnp.iinfo(jnp.int32).max for w in windows})
+  branches = [lambda w=w: attend(window=w if w in windows else None) for w in each]
+  return jax.lax.switch(jnp.searchsorted(jnp.asarray(each, jnp.int32), window), branches)
 
 
 class Attention(nn.Module):
@@ -117,7 +114,7 @@ class Attention(nn.Module):
   ) -> tuple[jax.Array, LayerCache | None]:
     c = self.config
     q_BTNH, k_BTKH, v_BTKH = (
-      constrain(x, BATCH, None, "tensor", None) for x in self._projected(x_BTD, train)
+      constrain(x, BATCH, TIME, "tensor", None) for x in self._projected(x_BTD, train)
     )
     if c.qk_norm != "none":
       q_BTNH, k_BTKH = self._norm("query_norm")(q_BTNH), self._norm("key_norm")(k_BTKH)
@@ -126,15 +123,27 @@ class Attention(nn.Module):
     if cache is not None:
       cache = LayerCache(append(cache.key, k_BTKH, start), append(cache.value, v_BTKH, start))
       k_BTKH, v_BTKH = cache
-    attend = implementation(self.implementation, cached=cache is not None)
+    elif (own := kinds.keys(self.variables)) is not None:
+      k_BTKH, v_BTKH = in_front(k_BTKH, own[0]), in_front(v_BTKH, own[1])
     scale = c.H**-0.5 if c.score_scale is None else c.score_scale
     scores = Scores(scale, c.score_cap, alibi_slopes(c.N) if c.alibi else ())
     sinks_N = self.param("sinks", nn.initializers.zeros, (c.N,)) if c.sinks else None
-    y_BTNH = attend(q_BTNH, k_BTKH, v_BTKH, view, scores, window, sinks_N)
+    name = implementation(
+      self.implementation,
+      cached=cache is not None,
+      scores=scores,
+      sinks=c.sinks,
+      dtype=q_BTNH.dtype,
+    )
+    # Every query needs all keys of its row.
+    k_BTKH, v_BTKH = (constrain(x, BATCH, None, "tensor", None) for x in (k_BTKH, v_BTKH))
+    args = (q_BTNH, k_BTKH, v_BTKH, view, scores)
+    attend = functools.partial(IMPLEMENTATIONS[name], *args, sinks_N=sinks_N)
+    y_BTNH = by_window(attend, c.windows, window) if name in STATIC else attend(window=window)
     out = Linear(
       (c.N, c.H), (c.D,), bias=c.out_bias, dtype=self.dtype, dropout=self.dropout, name="out"
     )
-    return out(constrain(y_BTNH, BATCH, None, "tensor", None), train), cache
+    return out(constrain(y_BTNH, BATCH, TIME, "tensor", None), train), cache
 
   def _projected(self, x_BTD, train: bool):
     """Queries [B, T, N, H], keys and values [B, T, K, H]."""

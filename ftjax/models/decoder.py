@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from ftjax.config import choice
-from ftjax.models import blocked
-from ftjax.models.adapters import kinds, low_rank
-from ftjax.models.attention import Attention, View
+from ftjax.models import blocked, stacked, virtual
+from ftjax.models.adapters import kinds
+from ftjax.models.attention import Attention
 from ftjax.models.cache import Cache, LayerCache, append
 from ftjax.models.config import Layer, ModelConfig
 from ftjax.models.embed import Embed
@@ -16,13 +16,16 @@ from ftjax.models.head import HeadParameters, head, logits
 from ftjax.models.layers import Linear, Norm
 from ftjax.models.mlp import MLP
 from ftjax.models.moe import MoE
+from ftjax.models.quant import base
 from ftjax.models.rope import Table, document_lengths, table
-from ftjax.parallel.mesh import BATCH, constrain
+from ftjax.models.stacked import unstack
+from ftjax.models.view import View
+from ftjax.parallel.mesh import BATCH, TIME, constrain
 
 __all__ = ["Decoder", "head", "init", "logits", "unstack"]
 
 # Stacked over layers along axis 0.
-COLLECTIONS = dict.fromkeys(("params", *low_rank.TRAINED, *low_rank.FROZEN), 0)
+COLLECTIONS = dict.fromkeys(("params", base.COLLECTION, *kinds.COLLECTIONS), 0)
 _attended = jax.checkpoint_policies.save_only_these_names(blocked.RESIDUALS)
 # What the backward pass may keep; everything else in a block it computes again.
 REMAT = {
@@ -76,7 +79,7 @@ class Block(nn.Module):
       x_BTD = summed(x_BTD + scaled(y_BTD), "attention_sum_norm")
       y_BTD = post(mlp(pre(x_BTD, "mlp_norm"), train), "mlp_post_norm")
       x_BTD = summed(x_BTD + scaled(y_BTD), "mlp_sum_norm")
-    return constrain(x_BTD, BATCH, None, None), cache
+    return constrain(x_BTD, BATCH, TIME, None), cache
 
 
 def norm(c: ModelConfig, name: str) -> Norm:
@@ -130,20 +133,33 @@ class Decoder(nn.Module):
     """Returns (hidden [B, T, D] after the last norm, the cache with these tokens appended).
 
     Segment 0 is padding; tokens see only earlier positions of their own segment
-    (attention.visible).
+    (view.visible), and the virtual tokens of an adapter, from which their positions count on.
+    A cache has these already: see models/prefixes.py.
     """
-    c = self.config
+    c, T = self.config, tokens_BT.shape[1]
+    in_front, as_keys = kinds.virtual(self.variables)
+    shared = in_front + as_keys
+    if shared:
+      positions_BT = virtual.after(positions_BT, segments_BT, shared)
+    if in_front and cache is None:
+      tokens_BT = virtual.in_front(tokens_BT, c.V + jnp.arange(in_front))
+      segments_BT, positions_BT = virtual.places(segments_BT, positions_BT, in_front)
     embed = Embed(c, self.dtype, self.dropout, self.neftune, name="embed")
     x_BTD = embed(tokens_BT, positions_BT, segments_BT, train)
-    x_BTD = constrain(x_BTD, BATCH, None, None)
+    x_BTD = constrain(x_BTD, BATCH, TIME, None)
     ropes = self._ropes(positions_BT, segments_BT, cache)
     start, k_segments, k_positions = None, segments_BT, positions_BT
     if cache is not None:
       start = cache.length
       k_segments = append(cache.segments, segments_BT, start)
       k_positions = append(cache.positions, positions_BT, start)
+    elif as_keys:
+      k_segments, k_positions = virtual.places(segments_BT, positions_BT, as_keys)
     view = View(segments_BT, positions_BT, k_segments, k_positions)
-    x_BTD, layers = self._layers(x_BTD, view, ropes, cache, start, train)
+    # What every document sees is nothing that implementations in blocks know of.
+    attention = "xla" if shared else self.attention
+    x_BTD, layers = self._layers(x_BTD, view, ropes, cache, start, train, attention)
+    x_BTD = x_BTD[:, -T:] if shared else x_BTD
     if cache is not None:
       length = start + tokens_BT.shape[1]
       cache = Cache(layers, k_segments, k_positions, length, cache.lengths)
@@ -168,12 +184,12 @@ class Decoder(nn.Module):
     make = lambda rope: None if rope is None else table(rope, positions_BT, lengths)
     return None, make(c.rope), make(c.local_rope)
 
-  def _layers(self, x_BTD, view, ropes, cache, start, train):
+  def _layers(self, x_BTD, view, ropes, cache, start, train, attention):
     block = Block
     policy = REMAT[choice(self.remat, REMAT, "train.remat")]
     if policy is not None:
       block = nn.remat(Block, prevent_cse=not self.scan, policy=policy, static_argnums=(6,))
-    args = (self.config, self.dtype, self.attention, self.dropout)
+    args = (self.config, self.dtype, attention, self.dropout)
     layers = self.config.layers
     if not self.scan:
       caches = []
@@ -186,36 +202,20 @@ class Decoder(nn.Module):
       return x_BTD, tuple(caches)
     if cache is not None:
       raise ValueError("decoding with a cache wants Decoder(scan=False) and unstacked variables")
-    varied = _varied(layers)
+    varied = stacked.varied(layers)
     if varied.rope is not None:
-      ropes = _stacked(ropes)
-    scanned = nn.scan(
-      block,
-      variable_axes=COLLECTIONS,
-      split_rngs={"params": True, "dropout": True},
-      in_axes=(nn.broadcast,) * 5 + (0,),
-      length=self.config.L,
-    )
-    return scanned(*args, layers[0], name="layers")(x_BTD, view, ropes, None, None, train, varied)
-
-
-def _varied(layers: list[Layer]) -> Layer:
-  """What differs between layers, as int32 [L] to be scanned; None for what does not."""
-  windows, ropes = zip(*layers, strict=True)
-  differ = lambda values: len(set(values)) > 1
-  numbers = lambda values: jnp.asarray(values, jnp.int32)
-  everything = jnp.iinfo(jnp.int32).max
-  return Layer(
-    numbers([everything if w is None else w for w in windows]) if differ(windows) else None,
-    numbers(ropes) if differ(ropes) else None,
-  )
-
-
-def _stacked(ropes: tuple[Table | None, ...]) -> Table:
-  """One table [3, ...] to pick from by index; those that are not there turn nothing."""
-  like = next(r for r in ropes if r is not None)
-  still = Table(jnp.zeros_like(like.sin), jnp.ones_like(like.cos))
-  return jax.tree.map(lambda *x: jnp.stack(x), *(still if r is None else r for r in ropes))
+      ropes = stacked.tables(ropes)
+    for name, part in stacked.scans(self.variables, self.config.L):
+      scanned = nn.scan(
+        block,
+        variable_axes=COLLECTIONS,
+        split_rngs={"params": True, "dropout": True},
+        in_axes=(nn.broadcast,) * 5 + (0,),
+        length=part.stop - part.start,
+      )(*args, layers[0], name=name)
+      own = jax.tree.map(lambda x, part=part: x[part], varied)
+      x_BTD, _ = scanned(x_BTD, view, ropes, None, None, train, own)
+    return x_BTD, None
 
 
 def init(config: ModelConfig, key: jax.Array, dtype=jnp.float32):
@@ -223,15 +223,3 @@ def init(config: ModelConfig, key: jax.Array, dtype=jnp.float32):
   ids = jnp.zeros((1, 1), jnp.int32)
   variables = Decoder(config).init(key, ids, ids, ids)
   return jax.tree.map(lambda x: x.astype(dtype), variables)
-
-
-def unstack(variables, layers: int):
-  """The variables of Decoder(scan=False): params/layers/... [L, ...] becomes params/layer_0/...,
-  params/layer_1/....; of an adapter only what the layers read (kinds.effective)."""
-  out = {}
-  for name, collection in variables.items():
-    rest = {k: v for k, v in collection.items() if k != "layers"}
-    stacked = collection.get("layers", {})  # of an adapter there may be none
-    each = {f"layer_{l}": jax.tree.map(lambda x, l=l: x[l], stacked) for l in range(layers)}
-    out[name] = rest | each
-  return out

@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from ftjax.models.adapters import kinds
 from ftjax.models.config import ModelConfig
 from ftjax.models.layers import Linear
 from ftjax.models.rope import document_lengths
@@ -28,7 +29,9 @@ class Embed(nn.Module):
     c = self.config
     init = nn.initializers.normal(0.02)
     W = c.embed_width or c.D
-    x_BTD = jnp.take(self.param("tokens", init, (c.V, W)), tokens_BT, axis=0)
+    leaves = {c: x for c, x in self.variables.items() if c != "params"}
+    known_BT = jnp.minimum(tokens_BT, c.V - 1) if leaves else tokens_BT  # the others are virtual
+    x_BTD = jnp.take(self.param("tokens", init, (c.V, W)), known_BT, axis=0)
     if self.noise and train:
       size_BT1 = (document_lengths(positions_BT, segments_BT)[..., None] * W) ** -0.5 * self.noise
       unit_BTD = jax.random.uniform(self.make_rng("dropout"), x_BTD.shape, minval=-1, maxval=1)
@@ -38,6 +41,7 @@ class Embed(nn.Module):
       x_BTD = project(x_BTD, train)
     if c.embed_scale != 1:
       x_BTD = x_BTD.astype(self.dtype) * jnp.asarray(c.embed_scale, self.dtype)
+    x_BTD = kinds.embedded(x_BTD, tokens_BT - c.V, leaves) if leaves else x_BTD
     if c.learned_positions:
       table_PD = self.param("positions", init, (c.sizes["P"], c.D))
       x_BTD += jnp.take(table_PD, positions_BT + c.position_offset, axis=0)

@@ -18,9 +18,11 @@ from ftjax import log, plugin, tree
 from ftjax.config import InputError
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families import ALIASES, NOT_SUPPORTED
-from ftjax.models.formats import flax_msgpack, meta, safetensors, torch_bin
+from ftjax.models.formats import flax_msgpack, meta, mxfp4, safetensors, torch_bin
 from ftjax.models.formats.stored import DTYPES, Stored
 from ftjax.models.hub import resolve
+from ftjax.models.quant import base
+from ftjax.models.quant.reading import Kernel
 from ftjax.models.reading import Reader, box_of, size_of
 from ftjax.models.tensors import hf_shape, names_of, our_shape, read_json
 
@@ -55,11 +57,14 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
   """
   folder = Path(folder)
   hf_config = read_config(folder)
+  packed = (hf_config.get("quantization_config") or {}).get("quant_method") == mxfp4.METHOD
+  if packed:  # Read as what it stands for, which is what will be written.
+    hf_config = {k: v for k, v in hf_config.items() if k != "quantization_config"}
   family = load_family(hf_config)
   config = family.config(hf_config)
   table = family.weights(config)
   format_, files = _weights(folder)
-  stored = format_.headers(files)
+  stored = mxfp4.opened(format_.headers(files)) if packed else format_.headers(files)
   prefix, ignored = getattr(family, "PREFIX", ""), list(getattr(family, "IGNORED", ()))
   if prefix and not any(name.startswith(prefix) for name in stored):
     full = lambda n: n if n.startswith("lm_head") else prefix + n
@@ -112,7 +117,10 @@ def load_family(hf_config: dict[str, Any]):
 
 
 def read(
-  checkpoint: Checkpoint, dtype=None, sharding: Callable[[str, Any], Sharding] | None = None
+  checkpoint: Checkpoint,
+  dtype=None,
+  sharding: Callable[[str, Any], Sharding] | None = None,
+  quantize: str = "",
 ) -> dict[str, Any]:
   """{"params": ...} with every leaf in `dtype`, stacked over layers, placed by `sharding(name,
   shape_struct)`.
@@ -121,10 +129,14 @@ def read(
   its tensors (float64 becomes float32, unless jax has float64 enabled); with `dtypes`, export
   then writes each as it was. Only the parts that this process's devices hold are read, straight
   into the memory that they keep on a CPU: beside it the host holds pieces of a few megabytes.
-  Raises InputError where a file is cut.
+  quantize: a format of models/quant for the blocks' kernels, which are then under "quant" and never
+  in memory as they were. Raises InputError where a file is cut.
   """
-  c, leaves, plan = checkpoint, {}, []
+  c, leaves, plan, kernels = checkpoint, {}, [], []
   for weight in c.table:
+    if quantize and base.quantized("params/" + weight.path):
+      kernels.append(Kernel(weight, c.config, quantize, sharding))
+      continue
     name, shape = "params/" + weight.path, our_shape(weight, c.config)
     kind = dtype or _widest(c.stored[n].dtype for n in names_of(weight, c.config))
     place = sharding and sharding(name, jax.ShapeDtypeStruct(shape, kind))
@@ -133,6 +145,7 @@ def read(
     boxes = {box_of(index, shape) for index in indices}
     plan.append((weight, name, shape, np.dtype(kind), place, boxes))
   total = sum(kind.itemsize * size_of(box) for *_, kind, _, boxes in plan for box in boxes)
+  total += sum(kernel.nbytes for kernel in kernels)
   what = f"reading {c.folder.name} ({c.format})"
   with log.Transfer(what, total) as transfer, Reader(transfer.add) as reader:
     for weight, name, shape, kind, place, boxes in plan:
@@ -143,6 +156,8 @@ def read(
       else:
         leaf = jax.device_put(*parts.values())
       leaves[name] = jax.block_until_ready(leaf)  # Elsewhere than on a CPU the host's copy goes.
+    for kernel in kernels:
+      leaves |= kernel.read(reader, c.stored)
   return tree.unflatten(leaves)
 
 

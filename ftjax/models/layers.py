@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from ftjax.models.adapters import kinds
 from ftjax.models.contract import contract
+from ftjax.models.quant import base
 
 
 class Linear(nn.Module):
@@ -28,16 +29,25 @@ class Linear(nn.Module):
       in_axis=range(len(self.shape_in)),
       out_axis=range(-len(self.shape_out), 0),
     )
-    kernel = self.param("kernel", init, self.shape_in + self.shape_out)
-    y = contract(x, kernel, len(self.shape_in), self.dtype)
-    leaves = {c: x for c, x in self.variables.items() if c != "params"}
-    if leaves:
-      dropped = nn.Dropout(self.dropout, deterministic=False)(x) if self.dropout and train else x
-      y = kinds.linear(y, x, dropped, kernel, leaves)
+    leaves = {c: x for c, x in self.variables.items() if c not in ("params", base.COLLECTION)}
+    x = kinds.inputs(x, leaves) if leaves else x
+    dropped = x
+    if leaves and self.dropout and train:
+      dropped = nn.Dropout(self.dropout, deterministic=False)(x)
+
+    def product(kernel, x, dropped):
+      y = contract(x, kernel, len(self.shape_in), self.dtype)
+      return kinds.linear(y, x, dropped, kernel, leaves) if leaves else y
+
+    if stored := self.variables.get(base.COLLECTION):
+      product = base.late(product, self.shape_in, self.shape_out, self.dtype)
+      y = product(stored, x, dropped)
+    else:
+      y = product(self.param("kernel", init, self.shape_in + self.shape_out), x, dropped)
     if self.bias:
       bias = self.param("bias", nn.initializers.zeros, self.shape_out).astype(self.dtype)
       y += bias.reshape((1,) * (y.ndim - bias.ndim) + bias.shape)
-    return y
+    return kinds.outputs(y, leaves) if leaves else y
 
 
 class Norm(nn.Module):

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from ftjax.models.config import ModelConfig
 from ftjax.models.layers import ACTIVATIONS, Linear
-from ftjax.parallel.mesh import BATCH, constrain
+from ftjax.parallel.mesh import BATCH, TIME, constrain
 
 
 class MLP(nn.Module):
@@ -27,4 +27,4 @@ class MLP(nn.Module):
     else:
       h_BTF = linear(c.D, (c.F,), "up")(x_BTD, train)
       h_BTF = act(linear(c.D, (c.F,), "gate")(x_BTD, train)) * h_BTF if c.gated else act(h_BTF)
-    return linear(c.F, (c.D,), "down")(constrain(h_BTF, BATCH, None, "tensor"), train)
+    return linear(c.F, (c.D,), "down")(constrain(h_BTF, BATCH, TIME, "tensor"), train)

@@ -6,6 +6,8 @@ experts that it was sent to.
          over the token's k rows -> y
 """
 
+import functools
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -18,6 +20,7 @@ from ftjax.models.adapters import low_rank
 from ftjax.models.config import Experts, ModelConfig
 from ftjax.models.grouped import grouped_dot
 from ftjax.models.layers import ACTIVATIONS, Linear
+from ftjax.models.quant import base
 from ftjax.parallel.mesh import BATCH, ambient, fit
 
 
@@ -43,7 +46,10 @@ class MoE(nn.Module):
     )(train)
     up, down = kernels((c.D,), (2, c.F), "gate_up"), kernels((c.F,), (c.D,), "down")
     bias_ED, down = down.bias, down._replace(bias=None)
-    y_BTD = _over_the_mesh(x_BTD.astype(self.dtype), gates_BTk, ids_BTk, up, down, c)
+    mixture = functools.partial(_over_the_mesh, c=c)
+    if isinstance(up.kernel, Mapping):  # Experts in full must not outlive their products.
+      mixture = jax.checkpoint(functools.partial(_dequantized, c=c), prevent_cse=False)
+    y_BTD = mixture(x_BTD.astype(self.dtype), gates_BTk, ids_BTk, up, down)
     if bias_ED is not None:
       gates_BTE = (jax.nn.one_hot(ids_BTk, e.count) * gates_BTk[..., None]).sum(2)
       y_BTD += gates_BTE.astype(self.dtype) @ bias_ED
@@ -64,7 +70,7 @@ def route(logits_BTE: jax.Array, experts: Experts) -> tuple[jax.Array, jax.Array
 class Weights(NamedTuple):
   """The matrices of all experts, flat, with the scaled adapter where there is one."""
 
-  kernel: jax.Array  # [E, in, *out]
+  kernel: jax.Array  # [E, in, *out], or its leaves where it is quantized
   bias: jax.Array | None  # [E, *out]
   a: jax.Array | None  # [E, in, r]
   b: jax.Array | None  # [E, r, *out]
@@ -85,7 +91,9 @@ class Kernels(nn.Module):
     init = nn.initializers.variance_scaling(
       1.0, "fan_in", "normal", in_axis=1, out_axis=range(-len(self.shape_out), 0), batch_axis=0
     )
-    kernel = self.param("kernel", init, (self.count, *self.shape_in, *self.shape_out))
+    kernel = self.variables.get(base.COLLECTION)
+    if not kernel:
+      kernel = self.param("kernel", init, (self.count, *self.shape_in, *self.shape_out))
     bias = (
       self.param("bias", nn.initializers.zeros, (self.count, *self.shape_out))
       if self.bias
@@ -98,7 +106,17 @@ class Kernels(nn.Module):
         "has none there. Set adapter.dropout=0, or leave experts and router out of "
         "adapter.targets."
       )
-    return jax.tree.map(lambda x: x.astype(self.dtype), Weights(kernel, bias, a, b))
+    bias, a, b = jax.tree.map(lambda x: x.astype(self.dtype), (bias, a, b))
+    if not isinstance(kernel, Mapping):
+      kernel = kernel.astype(self.dtype)
+    return Weights(kernel, bias, a, b)
+
+
+def _dequantized(x_BTD, gates, ids, up: Weights, down: Weights, c: ModelConfig) -> jax.Array:
+  """_over_the_mesh, of kernels that are quantized."""
+  made = lambda w, i, o: w._replace(kernel=base.kernel(w.kernel, i, o, x_BTD.dtype))
+  up, down = made(up, (c.D,), (2, c.F)), made(down, (c.F,), (c.D,))
+  return _over_the_mesh(x_BTD, gates, ids, up, down, c)
 
 
 def _over_the_mesh(x_BTD, gates, ids, up: Weights, down: Weights, c: ModelConfig) -> jax.Array:

@@ -66,17 +66,19 @@ class Reader:
     stored: Mapping[str, Stored],
     boxes: set[Box],
     dtype,
+    places: Mapping[str, tuple[int | slice, ...]] | None = None,
   ) -> dict[Box, np.ndarray]:
     """The parts of one leaf in these boxes, which do not overlap, in `dtype`, for XLA to take over.
 
-    Raises InputError for a file that turns out to be cut.
+    places: the tensors that they are read from, where these are not all of the leaf's. Raises
+    InputError for a file that turns out to be cut.
     """
     shapes = {box: [stop - start for start, stop in box] for box in boxes}
     parts = {box: memory(math.prod(s), dtype).reshape(s) for box, s in shapes.items()}
     layout = _Layout(weight, config)
     pieces = itertools.chain.from_iterable(
       _pieces(stored[name], place, parts, layout)
-      for name, place in places_of(weight, config).items()
+      for name, place in (places or places_of(weight, config)).items()
     )
     for nbytes in self._pool.map(functools.partial(self._run, layout), pieces):
       self._progress(nbytes)

@@ -7,38 +7,62 @@ from jax.sharding import PartitionSpec as P
 
 from ftjax.config import InputError
 
-AXES = ("data", "fsdp", "tensor")
-BATCH = ("data", "fsdp")  # rows of a batch are split over both
+# In the order in which neighbours talk most: devices of the last axis stand next to each other.
+AXES = ("data", "fsdp", "expert", "sequence", "tensor")
+BATCH = ("data", "fsdp", "expert")  # rows of a batch are split over all three
+TIME = "sequence"  # and the tokens of a row over this one
+# Over what parameters are split that are gathered where they are used: every axis whose devices
+# would otherwise hold the same.
+SHARDS = ("fsdp", "expert", "sequence")
 
 
-def make_mesh(data: int = -1, fsdp: int = 1, tensor: int = 1, devices=None) -> Mesh:
-  """A mesh (data, fsdp, tensor) over all devices; one axis may be -1 = whatever is left.
+def make_mesh(
+  data: int = -1, fsdp: int = 1, tensor: int = 1, sequence: int = 1, expert: int = 1, devices=None
+) -> Mesh:
+  """A mesh over all devices; one axis may be -1 = whatever is left.
 
   data: copies of the parameters, each on its own rows. fsdp: parameters, gradients and optimizer
-  state split, gathered where used. tensor: heads, MLP width and vocabulary split.
+  state split, gathered where used; rows too. tensor: heads, MLP width and vocabulary split.
+  sequence: the tokens of every row split, for long rows; parameters as by fsdp. expert: the experts
+  of a mixture split, whole; all else as by fsdp.
   """
   devices = jax.devices() if devices is None else devices
-  sizes = {"data": data, "fsdp": fsdp, "tensor": tensor}
+  given = dict(data=data, fsdp=fsdp, tensor=tensor, sequence=sequence, expert=expert)
+  sizes = {axis: given[axis] for axis in AXES}
   free = [axis for axis, size in sizes.items() if size == -1]
   known = int(np.prod([size for size in sizes.values() if size != -1]))
   bad = len(free) > 1 or any(size < 1 for size in sizes.values() if size != -1)
   if not bad and free:
     sizes[free[0]] = len(devices) // known
   if bad or int(np.prod(list(sizes.values()))) != len(devices):
+    said = [f"mesh.{k}={v}" for k, v in given.items() if v != 1 or k in ("data", "fsdp", "tensor")]
     raise InputError(
-      f"mesh.data={data} mesh.fsdp={fsdp} mesh.tensor={tensor} does not cover "
+      f"{' '.join(said)} does not cover "
       f"{len(devices)} device(s): the product must be {len(devices)}. "
       "Set one of them to -1 to take what is left."
     )
   return jax.make_mesh(
-    tuple(sizes.values()), AXES, axis_types=(AxisType.Auto,) * 3, devices=devices
+    tuple(sizes.values()), AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices
   )
+
+
+def rows_split(mesh: Mesh | jax.sharding.AbstractMesh) -> int:
+  """Over how many devices the rows of a batch are split."""
+  return int(np.prod([mesh.shape[axis] for axis in BATCH]))
 
 
 def ambient() -> jax.sharding.AbstractMesh | None:
   """The mesh of `jax.set_mesh` inside jit; None outside one, and under pmap."""
   mesh = jax.sharding.get_abstract_mesh()
   return None if mesh.empty or mesh.axis_names != AXES else mesh
+
+
+def platform() -> str:
+  """ "cpu", "gpu" or "tpu": of the ambient mesh's devices where they are known (a program may be
+  compiled for devices that are not here), else of JAX's own."""
+  device = getattr(jax.sharding.get_abstract_mesh(), "abstract_device", None)
+  name = device.platform if device is not None else jax.default_backend()
+  return "gpu" if name in ("cuda", "rocm") else name
 
 
 def constrain(x: jax.Array, *axes) -> jax.Array:
@@ -55,13 +79,14 @@ def constrain(x: jax.Array, *axes) -> jax.Array:
 
 def fit(spec: P, shape: tuple[int, ...], mesh) -> P:
   """`spec` without the axes that do not divide their dimension of `shape`: those dimensions are
-  replicated."""
+  replicated, or split over the first ones of their axes only."""
   sizes = dict(zip(mesh.axis_names, mesh.axis_sizes, strict=True))
   parts = []
   for size, part in zip(shape, tuple(spec) + (None,) * (len(shape) - len(spec)), strict=True):
     axes = (part,) if isinstance(part, str) else (part or ())
-    divides = size % int(np.prod([sizes[a] for a in axes])) == 0
-    parts.append(part if divides else None)
+    while size % int(np.prod([sizes[a] for a in axes])):
+      axes = axes[:-1]
+    parts.append(part if isinstance(part, str) and axes else axes or None)
   return P(*parts)
 
 

@@ -11,10 +11,10 @@ class Partitioned:
   works inside."""
 
   def __init__(self, compiled, mesh: Mesh):
-    self._compiled, self._mesh = compiled, mesh
+    self._compiled, self.mesh = compiled, mesh
 
   def __call__(self, *args):
-    with jax.set_mesh(self._mesh):
+    with jax.set_mesh(self.mesh):
       return self._compiled(*args)
 
   def compile(self, *args):
@@ -23,7 +23,7 @@ class Partitioned:
     It is called like the function, takes no other shapes, and its `memory_analysis()` says what it
     needs.
     """
-    with jax.set_mesh(self._mesh):
+    with jax.set_mesh(self.mesh):
       return self._compiled.lower(*args).compile()
 
   @property

@@ -1,29 +1,23 @@
-"""How fast a training step is here, and how fast TRL's is on the same model, data and machine."""
+"""What all benchmarks of training and generation share: the model, the rows, and sides that run in
+turn, each in a process of its own.
 
-import functools
+A side is a module with main(**options) -> {name: number}; `python -m MODULE OPTIONS` prints its
+result as one line of JSON. The process of a side, imports included, begins at options["began"].
+"""
+
+import contextlib
 import json
 import os
-import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from ftjax import tree
-from ftjax.batch import Batch
 from ftjax.config import InputError
-from ftjax.models import decoder, export, hf, lora
-from ftjax.models.families import llama
-from ftjax.parallel import rules
-from ftjax.parallel.mesh import make_mesh
-from ftjax.train import optim
-from ftjax.train.loop import put
-from ftjax.train.state import init_state, shard_state
-from ftjax.train.step import batch_sharding, compile_step, make_loss
 
 # A Llama of 56M parameters, for machines where a real one would take all day.
 LLAMA_56M = {
@@ -37,114 +31,126 @@ LLAMA_56M = {
 TUNED_MALLOC = {
   "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1", "MALLOC_TOP_PAD_": "268435456"
 }  # fmt: skip
+# side -> (module, what it needs, options of its own)
+SIDES: dict[str, tuple[str, str, dict[str, Any]]] = {
+  "ftjax": ("benchmark_step", "", {}),
+  "trl": ("benchmark_trl", "pip install -e '.[bench]'", {}),
+  "trl-packing": ("benchmark_trl", "pip install -e '.[bench]'", {"packing": True}),
+  "tunix": ("benchmark_tunix", "pip install google-tunix, in the environment of --peer_python", {}),
+  "ftjax-generate": ("benchmark_generate", "", {}),
+  "transformers": ("benchmark_generate_torch", "pip install -e '.[bench]'", {}),
+}  # fmt: skip
 
 
-def random_llama(folder: Path) -> Path:
-  """The 56M Llama with random weights as a Hugging Face folder (made once)."""
+def turns(
+  peer: str | None, *, mode: str, model: str, length: int, batch: int, rows: str = "full", new: int = 0,
+  python: str = "", scratch: Path | None = None, **options: Any,
+) -> dict[str, dict[str, float]]:  # fmt: skip
+  """{"ftjax": numbers, and where there is a peer its own and "ratio": ours over the peer's}.
+
+  model: a folder; "" = a random Llama of 56M parameters. python: the peer's interpreter. scratch:
+  where to keep model and rows (default: nowhere).
+  """
+  generate = mode == "generate"
+  if peer is not None and (peer == "transformers") != generate:
+    raise InputError(
+      f"--against={peer} does not go with --mode={mode}: transformers generates, and trl, trl-packing "
+      "and tunix train."
+    )
+  with contextlib.ExitStack() as stack:
+    scratch = scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    folder = Path(model) if model else random_llama(scratch / "llama-56m")
+    vocabulary = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
+    options |= {"model": str(folder), "batch": batch, "length": length}
+    if generate:
+      options |= {"new": new, "vocabulary": vocabulary}
+    else:
+      count = 4096 if rows == "uneven" else 16 * batch
+      data = scratch / f"{rows}-{length}-{count}.jsonl"
+      options |= {"mode": mode, "data": str(write_rows(data, rows, length, vocabulary, count))}
+    found = {"ftjax": run("ftjax-generate" if generate else "ftjax", options)}
+    if peer is not None:
+      found[peer] = run(peer, options, python)
+      both = [k for k, x in found[peer].items() if x and k in found["ftjax"]]
+      found["ratio"] = {k: found["ftjax"][k] / found[peer][k] for k in both}
+  return found
+
+
+def run(side: str, options: dict[str, Any], python: str = "") -> dict[str, float]:
+  """One side, in a process of its own. Raises InputError with the last line of what it said."""
+  module, needs, own = SIDES[side]
+  peer = not side.startswith("ftjax")
+  env = os.environ | (TUNED_MALLOC if peer else {})
+  if python and peer:  # An environment of its own: nothing of ours is installed there.
+    env["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
+  command = [python if python and peer else sys.executable, "-m", f"ftjax.research.{module}"]
+  given = json.dumps(options | own | {"began": time.time()})
+  done = subprocess.run([*command, given], capture_output=True, text=True, env=env, check=False)
+  if done.returncode:
+    said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+    raise InputError(f"{side} did not run{f' ({needs})' if needs else ''}: {said}")
+  return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def random_llama(folder: Path, **changes) -> Path:
+  """The 56M Llama (with `changes` to its config.json) with random weights as a Hugging Face folder
+  (made once)."""
+  import jax
+
+  from ftjax.models import decoder, export
+  from ftjax.models.families import llama
+
   if not (folder / "config.json").is_file():
-    config = llama.config(LLAMA_56M)
+    hf = LLAMA_56M | changes
+    config = llama.config(hf)
     variables = decoder.init(config, jax.random.key(0))
-    export.write(folder, variables, config, llama.weights(config), LLAMA_56M)
+    export.write(folder, variables, config, llama.weights(config), hf)
   return folder
 
 
-def train_step_time(
-  folder: Path, *, mode: str, dtype: str, batch: int, length: int, steps: int
-) -> dict:
-  """Median seconds of a training step over full rows of random tokens, after two that do not
-  count."""
-  began = time.perf_counter()
-  checkpoint = hf.open_checkpoint(folder)
-  mesh, config = make_mesh(), checkpoint.config
-  base = jax.device_put(hf.read(checkpoint, jnp.float32), None)
-  trainable, frozen = base, {}
-  if mode == "lora":
-    targets = lora.choose(config, checkpoint.table, "all-linear")
-    adapter = lora.init(jax.random.key(1), config, targets, rank=16, alpha=32.0)
-    trainable, frozen = {"lora": adapter["lora"]}, base | {"lora_scale": adapter["lora_scale"]}
-  place = functools.partial(rules.shardings, mesh=mesh)
-  trainable, frozen = (jax.device_put(v, place(v)) for v in (trainable, frozen))
-  schedule = optim.make_schedule("linear", 2e-5, warmup=10, total=1000)
-  tx = optim.make_optimizer("adamw", schedule)
-  places = shard_state(trainable, frozen, tx, place, mesh)
-  state = init_state(trainable, frozen, tx, 0, places)
-  del trainable, frozen, base
-  step = compile_step(
-    mesh, places, make_loss(decoder.Decoder(config, dtype=jnp.dtype(dtype))), tx, schedule
-  )
-  rows = put(random_batch(config.V, batch, length), batch_sharding(mesh))
-  compiling = time.perf_counter()
-  compiled = step.compile(state, rows)
-  compile_seconds = time.perf_counter() - compiling
-  seconds = []
-  for i in range(steps + 2):
+def write_rows(path: Path, kind: str, length: int, vocabulary: int, count: int) -> Path:
+  """Rows of random ids in the `tokens` format (made once).
+
+  kind: "full": length + 1 ids, all trained on; "uneven": as many as rows of E2E (Novikova et al.
+  2017) have in a vocabulary of 32,000: a prompt of 20 to 75 ids that is not trained on, then an
+  answer of 10 to 55.
+  """
+  if path.is_file():
+    return path
+  random = np.random.default_rng(0)
+  with open(path, "w", encoding="utf-8") as f:
+    for _ in range(count):
+      if kind == "full":
+        prompt, answer = 0, length + 1
+      else:
+        prompt, answer = np.clip(random.normal((48, 29), (12, 9)), (20, 10), (75, 55)).astype(int)
+      ids = random.integers(2, vocabulary, prompt + answer).tolist()
+      f.write(json.dumps({"input_ids": ids, "labels": [-100] * prompt + ids[prompt:]}) + "\n")
+  return path
+
+
+def timed(step, steps: int, seconds: float, warmup: int = 2) -> list[float]:
+  """Seconds of each step() after `warmup` that do not count: `steps` of them, or fewer (two at
+  least) where together they would take more than `seconds`."""
+  times: list[float] = []
+  while len(times) < warmup + steps:
     at = time.perf_counter()
-    state, sums = compiled(state, rows)
-    jax.block_until_ready(state)
-    seconds.append(time.perf_counter() - at)
-    if i == 0:
-      first = time.perf_counter() - began
-  step_seconds = float(np.median(seconds[2:]))
-  peak = gemm_peak(jnp.dtype(dtype))
-  return {
-    "step_seconds": step_seconds,
-    "tokens_per_second": batch * length / step_seconds,
-    "supervised_tokens_per_second": float(sums.weight) / step_seconds,
-    "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    "compile_seconds": compile_seconds,
-    "first_step_seconds": first,
-    "gemm_peak_flops": peak,
-    "mfu": model_flops(config, batch, length, mode) / step_seconds / peak,
-    "parameters": tree.count(state.trainable) + tree.count(state.frozen),
-  }
+    step()
+    times.append(time.perf_counter() - at)
+    counted = times[warmup:]
+    if len(counted) > 1 and sum(counted) + counted[-1] > seconds:
+      break
+  return times[warmup:]
 
 
-def random_batch(vocab: int, batch: int, length: int) -> Batch:
-  """[1, batch, length] of random tokens, all of them trained on."""
-  ids = np.random.default_rng(0).integers(0, vocab, (1, batch, length + 1)).astype(np.int32)
-  positions = np.broadcast_to(np.arange(length, dtype=np.int32), (1, batch, length)).copy()
-  ones = np.ones((1, batch, length), np.int32)
-  return Batch(ids[..., :-1], ids[..., 1:], ones.astype(np.float32), positions, ones)
+def peak_rss() -> int:
+  """Bytes that this process held at most."""
+  for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+    if line.startswith("VmHWM"):  # getrusage's also has what a process held before exec.
+      return int(line.split()[1]) * 1024
+  raise RuntimeError("no VmHWM in /proc/self/status")
 
 
-def model_flops(config, batch: int, length: int, mode: str) -> float:
-  """FLOPs of one step that the mathematics needs: 6 a parameter and token (4 where the base is
-  frozen, whose gradients are not formed), and causal attention at half of its square."""
-  e = config.experts
-  mlp = config.D * config.F * (3 if config.gated else 2)
-  mlp = mlp * e.per_token + config.D * e.count if e else mlp
-  matrices = config.L * (config.D * config.H * (2 * config.N + 2 * config.K) + mlp)
-  per_token = matrices + config.D * config.V
-  passes = 3 if mode == "full" else 2
-  attention = (
-    2 * config.L * config.N * config.H * length
-  )  # scores and values: 2 * 2 * T * N * H, halved
-  return 2.0 * passes * per_token * batch * length + 3.0 * attention * batch * length
-
-
-def gemm_peak(dtype, size: int = 2048) -> float:
-  """FLOP/s of the best of some square matrix products in this process."""
-  a = jnp.ones((size, size), dtype)
-  product = jax.jit(lambda x: x @ x)
-  product(a).block_until_ready()
-  best = float("inf")
-  for _ in range(8):
-    at = time.perf_counter()
-    product(a).block_until_ready()
-    best = min(best, time.perf_counter() - at)
-  return 2 * size**3 / best
-
-
-def trl_step_time(
-  folder: Path, *, mode: str, dtype: str, batch: int, length: int, steps: int
-) -> dict:
-  """The same step by TRL, in a process of its own with glibc's allocator tuned in its favour."""
-  options = dict(mode=mode, dtype=dtype, batch=batch, length=length, steps=steps)
-  command = [sys.executable, "-m", "ftjax.research.benchmark_trl", str(folder), json.dumps(options)]
-  env = os.environ | TUNED_MALLOC
-  done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
-  if done.returncode:
-    raise InputError(
-      f"TRL did not run (pip install -e '.[bench]'): {done.stderr.strip().splitlines()[-1]}"
-    )
-  return json.loads(done.stdout.strip().splitlines()[-1])
+def program(main) -> None:
+  """The body of a side's module: options on the command line, one line of JSON out."""
+  print(json.dumps(main(**json.loads(sys.argv[1]))))

@@ -1,36 +1,49 @@
-"""TRL's side of the benchmark: python -m ftjax.research.benchmark_trl FOLDER OPTIONS prints one
-line of JSON."""
+"""TRL's side of the training benchmark, with PEFT for LoRA."""
 
 import json
-import resource
-import sys
 import tempfile
 import time
 
 import numpy as np
 
+from ftjax.research.benchmark import peak_rss, program
 
-def main(folder: str, mode: str, dtype: str, batch: int, length: int, steps: int) -> dict:
-  began = time.perf_counter()
+
+def main(
+  model: str, data: str, mode: str, dtype: str, batch: int, length: int, steps: int, began: float,
+  seconds: float = 60.0, packing: bool = False, cache: str = "",
+) -> dict[str, float]:  # fmt: skip
+  """SFTTrainer over the same rows, as it comes: padded to the batch's longest row, or packed.
+
+  bfloat16 is autocast over float32 weights, as in our side.
+  """
+  del cache
   import datasets
   import torch
   import trl
   from tokenizers import Tokenizer, models
   from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerCallback
 
-  model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-  ids = np.random.default_rng(0).integers(0, model.config.vocab_size, (batch, length)).tolist()
-  data = datasets.Dataset.from_dict({"input_ids": ids * (steps + 2), "labels": ids * (steps + 2)})
+  net = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+  with open(data, encoding="utf-8") as f:
+    rows = [json.loads(line) for line in f]
+  cut = [{k: v[:length] for k, v in row.items()} for row in rows]
+  while len(cut) < (steps + 2) * batch * (8 if packing else 1):
+    cut += cut
   tokenizer = PreTrainedTokenizerFast(
     tokenizer_object=Tokenizer(models.WordLevel({"<pad>": 0, "</s>": 1}, "<pad>")),
     pad_token="<pad>",
     eos_token="</s>",
   )
-  times = []
+  times, tokens, trained, first = [], [], [], []
 
   class Clock(TrainerCallback):
-    def on_step_end(self, *args, **kwargs):
+    def on_step_end(self, args, state, control, **kwargs):
       times.append(time.perf_counter())
+      first.append(time.time() - began)
+      counted = np.diff(times)[1:]
+      if len(counted) > 1 and counted.sum() + counted[-1] > seconds:
+        control.should_training_stop = True
 
   adapter = None
   if mode == "lora":
@@ -44,25 +57,39 @@ def main(folder: str, mode: str, dtype: str, batch: int, length: int, steps: int
       output_dir=output, per_device_train_batch_size=batch, max_steps=steps + 2, learning_rate=2e-5, warmup_steps=10,
       lr_scheduler_type="linear", bf16=dtype == "bfloat16", gradient_checkpointing=False, max_length=length,
       use_cpu=not torch.cuda.is_available(), save_strategy="no", report_to="none", logging_steps=1000, disable_tqdm=True,
-      dataset_kwargs={"skip_prepare_dataset": True},
+      packing=packing,
     )  # fmt: skip
     trainer = trl.SFTTrainer(
-      model,
-      settings,
-      train_dataset=data,
-      processing_class=tokenizer,
-      peft_config=adapter,
-      callbacks=[Clock()],
-    )
+      net, settings, train_dataset=datasets.Dataset.from_list(cut), processing_class=tokenizer,
+      peft_config=adapter, callbacks=[Clock()],
+    )  # fmt: skip
+    collate = trainer.data_collator
+
+    def counting(examples):
+      made = collate(examples)
+      trained.append(int((made["labels"][..., 1:] != -100).sum()))
+      tokens.append(sum(len(e["input_ids"]) for e in examples))
+      return made
+
+    trainer.data_collator = counting
     trainer.train()
   step_seconds = float(np.median(np.diff(times)[1:]))
+  cuda = torch.cuda.is_available()
+  memory = (
+    {"peak_device_bytes": torch.cuda.max_memory_allocated()}
+    if cuda
+    else {"peak_rss_bytes": peak_rss()}
+  )
+  last = slice(2, len(times))
   return {
     "step_seconds": step_seconds,
-    "tokens_per_second": batch * length / step_seconds,
-    "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    "first_step_seconds": times[0] - began,
+    "tokens_per_second": float(np.mean(tokens[last])) / step_seconds,
+    "supervised_tokens_per_second": float(np.mean(trained[last])) / step_seconds,
+    **memory,
+    "first_step_seconds": first[0],
+    "steps": len(times) - 2,
   }
 
 
 if __name__ == "__main__":
-  print(json.dumps(main(sys.argv[1], **json.loads(sys.argv[2]))))
+  program(main)

@@ -152,16 +152,16 @@ def train(
         pending, data_state, found = (step, sums, rows), loader.get_state(), {}
         last = step == plan.total
         evaluating = evaluate and (last or _due(step, plan.eval_every))
-        if evaluating or _due(step, plan.save_every) or last or signalled():
+        if evaluating or _due(step, plan.save_every) or last or signalled(step):
           read(pending)  # Nothing is judged or saved before its numbers are known to be numbers.
           pending = None
         if evaluating:
           found = validate(step, state)
         improved = evaluating and stopping.best_step == step
-        if improved or last or _due(step, plan.save_every) or signalled() or stopping.stop:
+        if improved or last or _due(step, plan.save_every) or signalled(step) or stopping.stop:
           save(step, state, found)
-        if signalled() or stopping.stop or last:
-          reason = signalled() or ("done" if last else "early")
+        if signalled(step) or stopping.stop or last:
+          reason = signalled(step) or ("done" if last else "early")
           outcome = Outcome(state, step, reason, found)
           break
       checkpoints.wait()

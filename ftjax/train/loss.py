@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from ftjax.models.head import Head, logits, times_slope
-from ftjax.parallel.mesh import BATCH, constrain
+from ftjax.parallel.mesh import BATCH, TIME, ambient, constrain, rows_split
 
 
 def next_token_loss(
@@ -25,14 +25,16 @@ def next_token_loss(
   The forward pass of a differentiated call computes the gradients as well, chunk by chunk, while
   the logits are at hand (Hsu et al. 2024, "Liger Kernel"): no [B, T, V] array exists and no logit
   is computed twice. The gradient of the head is computed only where somebody differentiates it.
-  Each chunk holds about `chunk` tokens.
+  Each chunk holds about `chunk` tokens of every device.
 
   smoothing: this share of each target goes to all tokens alike (Szegedy et al. 2016, section 7; as
   torch's cross_entropy(label_smoothing=) has it).
   """
   if head.kernel.shape[1 if head.tied else 0] != hidden_BTD.shape[-1]:
     raise ValueError(f"tied={head.tied} does not go with a head of shape {head.kernel.shape}")
-  length = _chunk_length(hidden_BTD.shape, chunk)
+  mesh = ambient()
+  split = 1 if mesh is None else rows_split(mesh) * mesh.shape[TIME]
+  length = _chunk_length(hidden_BTD.shape, chunk * split)
   return _loss(length, smoothing, hidden_BTD, head, targets_BT, weights_BT)
 
 
@@ -42,6 +44,12 @@ def _chunk_length(shape, chunk: int) -> int:
   B, T, _ = shape
   pieces = -(-B * T // chunk)
   return -(-T // min(pieces, T))
+
+
+def _gathered(head: Head, dtype) -> Head:
+  """The head as all chunks use it: gathered over the mesh once, not for every chunk."""
+  places = ("tensor", None) if head.tied else (None, "tensor")
+  return replace(head, kernel=constrain(head.kernel.astype(dtype), *places))
 
 
 def _split(x_BT, length: int):
@@ -80,6 +88,8 @@ def _real(head, s_BCV) -> int:
 
 
 def _primal(length, smoothing, hidden_BTD, head, targets_BT, weights_BT):
+  head = _gathered(head, hidden_BTD.dtype)
+
   def one(rows_B, xs):
     *_, nll_BC = _scores(xs[0], head, *xs[1:], smoothing)
     return rows_B + nll_BC.sum(-1), None
@@ -97,6 +107,7 @@ def _forward(length, smoothing, hidden_BTD, head, targets_BT, weights_BT):
   bias = head.bias.value if head.bias is not None else None
   head = replace(head, kernel=head.kernel.value, bias=bias)
   hidden_BTD, targets_BT, weights_BT = hidden_BTD.value, targets_BT.value, weights_BT.value
+  own, head = head, _gathered(head, hidden_BTD.dtype)
 
   def one(carry, xs):
     d_kernel, d_bias, rows_B = carry
@@ -128,7 +139,7 @@ def _forward(length, smoothing, hidden_BTD, head, targets_BT, weights_BT):
   )
   xs = tuple(_split(x, length) for x in (hidden_BTD, targets_BT, weights_BT))
   (d_kernel, d_bias, rows_B), d_hidden = jax.lax.scan(one, start, xs)
-  like = jax.tree.map(lambda x: x[:0], head)  # residuals must be arrays: these carry only dtypes
+  like = jax.tree.map(lambda x: x[:0], own)  # residuals must be arrays: these carry only dtypes
   return (rows_B.sum(), rows_B), (_join(d_hidden, hidden_BTD.shape[1]), d_kernel, d_bias, like)
 
 

@@ -12,7 +12,7 @@ import optax
 from ftjax import tree
 from ftjax.batch import Batch
 from ftjax.models.decoder import Decoder, head
-from ftjax.parallel.mesh import replicated
+from ftjax.parallel.mesh import BATCH, replicated
 from ftjax.parallel.pjit import pjit
 from ftjax.train.divergence import divergence
 from ftjax.train.loss import next_token_loss
@@ -122,8 +122,8 @@ def compile_step(mesh, places: TrainState, loss: LossFn, tx, schedule, remedies:
 
 
 def batch_sharding(mesh) -> jax.sharding.NamedSharding:
-  """[A, B, T]: rows over the data and fsdp axes."""
-  return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(None, ("data", "fsdp"), None))
+  """[A, B, T]: whole rows, over the axes that split a batch."""
+  return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(None, BATCH, None))
 
 
 def nonfinite_rows(sums: Sums) -> list[tuple[int, int]]:

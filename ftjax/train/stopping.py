@@ -5,8 +5,11 @@ import contextlib
 import math
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+
+import jax
+from jax.experimental import multihost_utils
 
 from ftjax.config import InputError
 
@@ -83,9 +86,16 @@ class EarlyStopping:
 
 
 @contextlib.contextmanager
-def stop_signals():
-  """Yields a function that says which of SIGTERM and SIGINT has come, or None. A second one acts
-  as usual."""
+def stop_signals() -> Iterator[Callable[[int], str | None]]:
+  """Yields a function that says after an update (1, 2, ...) which of SIGTERM and SIGINT has come, or
+  None. A second one acts as usual.
+
+  Of several processes all hear of a signal to one of them, and agree on the update to stop after.
+  """
+  if jax.process_count() > 1:
+    with _of_all() as signalled:
+      yield signalled
+    return
   came: list[int] = []
 
   def handle(number, frame):
@@ -99,7 +109,26 @@ def stop_signals():
   except ValueError:  # Not the main thread: a notebook's or a server's own handling stays.
     old.clear()
   try:
-    yield lambda: signal.Signals(came[-1]).name if came else None
+    yield lambda step: signal.Signals(came[-1]).name if came else None
   finally:
     for number, handler in old.items():
       signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _of_all() -> Iterator[Callable[[int], str | None]]:
+  """stop_signals for several processes. JAX catches SIGTERM from the moment that they have met, tells
+  the others, and names an update that none of them has done yet; Ctrl-C is made one."""
+  last, reached = 0, False
+
+  def signalled(step: int) -> str | None:
+    nonlocal last, reached
+    if step != last:  # Each update is to be told once.
+      last, reached = step, multihost_utils.reached_preemption_sync_point(step)
+    return "SIGTERM" if reached else None
+
+  old = signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
+  try:
+    yield signalled
+  finally:
+    signal.signal(signal.SIGINT, old)

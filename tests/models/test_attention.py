@@ -1,18 +1,24 @@
 """Attention by itself: sinks as one more key, and every implementation as plain XLA."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ftjax.models.attention import IMPLEMENTATIONS, View, attend_xla, visible
+from ftjax.models import blocked, cudnn, splash
+from ftjax.models.attention import attend_xla
 from ftjax.models.scores import Scores, alibi_slopes
+from ftjax.models.view import View, visible
 from tests.models.reference import FAST, rows
 
 BATCH = rows(((90, 71), (47,)), 163)  # more than one block of queries, packed and padded
 VIEW = View(*[jnp.asarray(x) for x in (BATCH.segments, BATCH.positions) * 2])
 KINDS = {
+  "plain": (Scores(0.4), False, None),
   "sinks": (Scores(0.4), True, None),
+  "cap and window": (Scores(0.4, 1.5), False, 23),
   "alibi": (Scores(0.4, 0.0, alibi_slopes(6)), False, None),
   "all at once": (Scores(0.4, 1.5, alibi_slopes(6)), True, 23),
 }
@@ -25,8 +31,17 @@ def drawn():
   return [random.normal(size=shape).astype("f4") for shape in shapes]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", [n for n in IMPLEMENTATIONS if n != "xla"])
+# splash is interpreted here; cuDNN's masks and shapes are tried with XLA in the kernels' place.
+TRIED = {
+  "blocked": (blocked.attend, ["sinks", "alibi", "all at once"]),
+  "splash": (splash.attend, ["plain", "sinks", "cap and window"]),
+  "cudnn": (functools.partial(cudnn.attend, kernels="xla"), ["plain"]),
+}
+
+
+@pytest.mark.parametrize(
+  "name, kind", [(name, kind) for name, (_, kinds) in TRIED.items() for kind in kinds]
+)
 def test_values_and_gradients_are_those_of_xla(name, kind):
   scores, sinks, window = KINDS[kind]
   seen = (BATCH.segments > 0)[..., None, None]
@@ -40,7 +55,7 @@ def test_values_and_gradients_are_those_of_xla(name, kind):
     return jax.jit(grad, compiler_options=FAST)(*drawn())
 
   (_, expected), expected_grads = with_gradients(attend_xla)
-  (_, found), grads = with_gradients(IMPLEMENTATIONS[name])
+  (_, found), grads = with_gradients(TRIED[name][0])
   np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
   for x, y in zip(grads, expected_grads, strict=True):
     np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-4)

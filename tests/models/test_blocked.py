@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from ftjax.models import blocked
-from ftjax.models.attention import View, attend_xla
+from ftjax.models.attention import attend_xla
 from ftjax.models.scores import Scores
+from ftjax.models.view import View
 from tests.models.reference import rows
 
 

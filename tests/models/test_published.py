@@ -112,7 +112,7 @@ REFUSED = {
   "apply_residual_connection_post_layernorm=True": (
     "falcon", dict(apply_residual_connection_post_layernorm=True),
   ),
-  "quantization_config=": ("gpt_oss", dict(quantization_config=dict(quant_method="mxfp4"))),
+  "quantization_config=": ("gpt_oss", dict(quantization_config=dict(quant_method="gptq"))),
   "hidden_act='gelu'": ("gpt_oss", dict(hidden_act="gelu")),
   "attention_types has 'strided'; ftjax has global and local": (
     "gpt_neo", dict(attention_layers=["global", "strided"]),

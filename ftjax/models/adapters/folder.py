@@ -43,6 +43,7 @@ class Writer:
   base: Callable[[str], Any]
   rslora: bool = False
   tensors: dict[str, np.ndarray] = field(default_factory=dict)
+  plain: dict[str, np.ndarray] = field(default_factory=dict)  # of no module: without PEFT's prefix
   settings: dict[str, Any] = field(default_factory=dict)
 
   @property

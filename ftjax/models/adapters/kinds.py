@@ -4,11 +4,20 @@ A kind has:
   TRAINED, FROZEN                            its collections, by whether they are trained
   merge(name, leaf, adapter)                 what a parameter is with the adapter merged into it
   part(adapter, index)                       what of a parameter's adapter belongs to parameter[index]
-  read_by_layers(path)                       whether a linear layer reads the adapter at this path by
-                                             itself, for less work than merging at every step
-  linear(y, x, dropped, kernel, leaves)      what that layer gives then
-where `adapter` are the leaves of all collections but params, by name, and `leaves` those of one
-layer, {collection: {...}}. adapters/folder.py says how kinds are kept in PEFT's folders.
+  check_merge(names, adapter)                raises InputError for what no parameter can take
+  read_by_layers(path)                       whether the model's own modules read the adapter at this
+                                             path, for less work than merging at every step
+and then, of the modules that read it,
+  inputs(x, leaves)                          what a linear layer multiplies, of its input
+  linear(y, x, dropped, kernel, leaves)      what it gives, of y = x W
+  outputs(y, leaves)                         ... and in the end, with its bias
+  keys(leaves)                               keys and values that attention sees before all others
+  virtual(variables)                         (tokens, keys): how many positions before a document's
+                                             first token each of these ways takes
+  embedded(x, numbers, leaves)               token vectors, with those of such tokens: models/virtual.py
+where `adapter` are the leaves of all collections but params, by name, `leaves` those of one layer,
+{collection: {...}}, and `variables` all, nested. adapters/plain.py has each of these as it is for a
+kind that does nothing there; adapters/folder.py says how kinds are kept in PEFT's folders.
 """
 
 from collections.abc import Mapping
@@ -17,9 +26,9 @@ from typing import Any
 import jax
 
 from ftjax import tree
-from ftjax.models.adapters import low_rank, rows, saved
+from ftjax.models.adapters import ia3, low_rank, norms, prefix, prompt, rows, saved
 
-KINDS = (saved, low_rank, rows)  # in the order in which they are merged
+KINDS = (saved, norms, low_rank, ia3, rows, prompt, prefix)  # in the order in which they are merged
 TRAINED = tuple(c for kind in KINDS for c in kind.TRAINED)
 COLLECTIONS = TRAINED + tuple(c for kind in KINDS for c in kind.FROZEN)
 
@@ -33,6 +42,44 @@ def split(adapter: Mapping[str, Any]) -> tuple[dict, dict]:
 def on(variables: Mapping[str, Any]) -> bool:
   """Whether there is an adapter beside the params."""
   return any(c in variables for c in COLLECTIONS)
+
+
+def inputs(x: jax.Array, leaves: Mapping[str, Mapping]) -> jax.Array:
+  """What a linear layer multiplies, of its input."""
+  for kind in KINDS:
+    x = kind.inputs(x, leaves)
+  return x
+
+
+def outputs(y: jax.Array, leaves: Mapping[str, Mapping]) -> jax.Array:
+  """What a linear layer gives in the end, of its product with its bias."""
+  for kind in KINDS:
+    y = kind.outputs(y, leaves)
+  return y
+
+
+def keys(leaves: Mapping[str, Mapping]) -> tuple[jax.Array, jax.Array] | None:
+  """(keys, values) [P, K, H] that a layer's attention sees before all others, or None."""
+  return next((own for kind in KINDS if (own := kind.keys(leaves)) is not None), None)
+
+
+def virtual(variables: Mapping[str, Any]) -> tuple[int, int]:
+  """How many virtual tokens stand before every document, as (tokens, keys): see models/virtual.py."""
+  tokens, own = zip(*(kind.virtual(variables) for kind in KINDS), strict=True)
+  return sum(tokens), sum(own)
+
+
+def embedded(x_BTD: jax.Array, numbers_BT: jax.Array, leaves: Mapping[str, Mapping]) -> jax.Array:
+  """Token vectors, with those of virtual tokens, which numbers from 0 on stand for."""
+  for kind in KINDS:
+    x_BTD = kind.embedded(x_BTD, numbers_BT, leaves)
+  return x_BTD
+
+
+def check_merge(names, adapter: Mapping[str, jax.Array]) -> None:
+  """Raises InputError for what none of the parameters `names` can take."""
+  for kind in KINDS:
+    kind.check_merge(names, adapter)
 
 
 def linear(y: jax.Array, x, dropped, kernel, leaves: Mapping[str, Mapping]) -> jax.Array:
@@ -72,7 +119,7 @@ def effective(variables: Mapping[str, Any]) -> Mapping[str, Any]:
 
   Differentiable, and nothing where there is nothing to do.
   """
-  named = tree.flatten({c: x for c, x in variables.items() if c != "params"})
+  named = tree.flatten({c: x for c, x in variables.items() if c in COLLECTIONS})
   inside = {n: x for n, x in named.items() if _in_layers(n)}
   outside = {n: x for n, x in named.items() if n not in inside}
   if not outside:
@@ -82,7 +129,8 @@ def effective(variables: Mapping[str, Any]) -> Mapping[str, Any]:
     if name.startswith("saved/") and name.replace("saved/", "params/", 1) not in params:
       raise ValueError(f"{name} stands in for no parameter")
   merged = {name: merge_leaf(name, leaf, outside) for name, leaf in params.items()}
-  return tree.unflatten(merged | inside)
+  rest = {c: x for c, x in variables.items() if c not in ("params", *COLLECTIONS)}
+  return rest | tree.unflatten(merged | inside)
 
 
 def _in_layers(name: str) -> bool:

@@ -14,6 +14,14 @@ import numpy as np
 from ftjax.config import InputError
 from ftjax.models.adapters import settings
 from ftjax.models.adapters.folder import Reader, Writer
+from ftjax.models.adapters.plain import check_merge as check_merge
+from ftjax.models.adapters.plain import embedded as embedded
+from ftjax.models.adapters.plain import inputs as inputs
+from ftjax.models.adapters.plain import keys as keys
+from ftjax.models.adapters.plain import linear as linear
+from ftjax.models.adapters.plain import outputs as outputs
+from ftjax.models.adapters.plain import part as part
+from ftjax.models.adapters.plain import virtual as virtual
 from ftjax.models.tensors import to_theirs
 
 TRAINED, FROZEN = ("rows",), ("row_ids",)
@@ -22,11 +30,6 @@ TRAINED, FROZEN = ("rows",), ("row_ids",)
 def read_by_layers(path: str) -> bool:
   """Never: whoever reads a parameter gets another."""
   return False
-
-
-def linear(y, x, dropped, kernel, leaves):
-  """Nothing more: the kernel itself is another."""
-  return y
 
 
 def merge(name: str, leaf: jax.Array, adapter: Mapping[str, jax.Array]) -> jax.Array:
@@ -38,11 +41,6 @@ def merge(name: str, leaf: jax.Array, adapter: Mapping[str, jax.Array]) -> jax.A
   if name.endswith("/kernel"):  # [D, V]: a token is an output
     return leaf.at[:, ids].set(rows.T)
   return leaf.at[ids].set(rows)
-
-
-def part(adapter: Mapping[str, jax.Array], index: tuple[int | slice, ...]) -> dict[str, jax.Array]:
-  """All of it: tables and heads are one tensor."""
-  return dict(adapter)
 
 
 def init(ids: Sequence[int], params: Mapping[str, jax.Array]) -> dict[str, jax.Array]:

@@ -12,7 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from ftjax.config import InputError
+from ftjax.models.adapters import norms
 from ftjax.models.adapters.folder import Reader, Writer
+from ftjax.models.adapters.plain import check_merge as check_merge
+from ftjax.models.adapters.plain import embedded as embedded
+from ftjax.models.adapters.plain import inputs as inputs
+from ftjax.models.adapters.plain import keys as keys
+from ftjax.models.adapters.plain import linear as linear
+from ftjax.models.adapters.plain import outputs as outputs
+from ftjax.models.adapters.plain import virtual as virtual
 from ftjax.models.config import Weight
 from ftjax.models.tensors import hf_shape, our_shape, places_of, to_ours, to_theirs
 
@@ -22,11 +30,6 @@ TRAINED, FROZEN = ("saved",), ()
 def read_by_layers(path: str) -> bool:
   """Never: whoever reads a parameter gets another."""
   return False
-
-
-def linear(y, x, dropped, kernel, leaves):
-  """Nothing more: the kernel itself is another."""
-  return y
 
 
 def merge(name: str, leaf: jax.Array, adapter: Mapping[str, jax.Array]) -> jax.Array:
@@ -86,7 +89,10 @@ def _differs(leaf, r: Reader, weight: Weight) -> bool:
 
 def write(w: Writer) -> None:
   """Adds the copies: under base_layer beside a pair, alone for biases, else as modules_to_save, which
-  are whole modules: what is not copied of those comes from the base."""
+  are whole modules: what is not copied of those comes from the base. Norms alone are a kind of
+  their own (adapters/norms.py)."""
+  if norms.alone(w.adapter):
+    return
   modules: dict[str, list[Weight]] = {}
   for weight in w.table:
     modules.setdefault(weight.hf_name.rpartition(".")[0], []).append(weight)

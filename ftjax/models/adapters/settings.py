@@ -19,14 +19,21 @@ Settings = Mapping[str, Any]
 _NEUTRAL = frozenset(
   """auto_mapping base_model_name_or_path revision task_type inference_mode peft_version
   lora_dropout fan_in_fan_out corda_config eva_config lora_ga_config loftq_config megatron_config
-  megatron_core qalora_group_size runtime_config init_weights""".split()
+  megatron_core qalora_group_size runtime_config init_weights init_ia3_weights prompt_tuning_init
+  prompt_tuning_init_text tokenizer_name_or_path tokenizer_kwargs num_transformer_submodules
+  encoder_hidden_size prefix_projection""".split()
 )
 # Fields that are read, by kind of adapter.
+_VIRTUAL = "peft_type num_virtual_tokens token_dim num_attention_heads num_layers".split()
 _READ = {
   "LORA": """peft_type r rank_pattern lora_alpha alpha_pattern use_rslora use_dora lora_bias bias
     target_modules target_parameters exclude_modules layers_to_transform layers_pattern modules_to_save
     trainable_token_indices init_lora_weights ensure_weight_tying""".split(),
   "TRAINABLE_TOKENS": "peft_type target_modules token_indices".split(),
+  "IA3": "peft_type target_modules exclude_modules feedforward_modules modules_to_save".split(),
+  "LN_TUNING": "peft_type target_modules exclude_modules".split(),
+  "PROMPT_TUNING": _VIRTUAL,
+  "PREFIX_TUNING": _VIRTUAL,
 }
 # Ways to begin that leave the base as it is (pissa, olora, corda, loftq, ... change it).
 _BEGINNINGS = (True, False, None, "gaussian", "orthogonal", "eva")

@@ -1,14 +1,14 @@
 """gpt-oss (OpenAI 2025; reference: transformers/models/gpt_oss/modeling_gpt_oss.py).
 
 Experts are one tensor a layer, with the columns of gate and up in turns. The published checkpoints
-are quantized (MXFP4): give one in bfloat16.
+have them in MXFP4 (formats/mxfp4.py).
 """
 
 from ftjax.models.config import Experts, ModelConfig, Weight
 from ftjax.models.families._shared import llama_config, llama_weights
 from ftjax.models.fields import Fields, rope, windows
 
-MODELS = "gpt-oss 20B and 120B, in bfloat16"
+MODELS = "gpt-oss 20B and 120B, as published (experts in MXFP4) or in bfloat16"
 
 _ROPE = dict(
   rope_type="yarn", factor=32.0, beta_fast=32.0, beta_slow=1.0, truncate=False,

@@ -26,6 +26,8 @@ DTYPES = {
   "BF16": np.dtype(ml_dtypes.bfloat16),
 }  # fmt: skip
 
+_READ = DTYPES | {"U8": np.dtype(np.uint8)}  # and what packed weights are made of
+
 Box = tuple[tuple[int, int], ...]  # (start, stop) of every dim
 Empty = Callable[[Sequence[int], np.dtype], np.ndarray]  # np.empty and the like
 
@@ -80,7 +82,7 @@ class Raw:
     return tuple(sorted(range(len(self.shape)), key=lambda d: -self.strides[d]))
 
   def read(self, box: Box, empty: Empty = np.empty) -> np.ndarray:
-    dtype, order = DTYPES[self.dtype], self.order
+    dtype, order = _READ[self.dtype], self.order
     sizes = [stop - start for start, stop in box]
     out = empty([sizes[d] for d in order], dtype)  # as in the file
     outer, run = len(order), 1  # the dims to loop over, and how many items then stand together
