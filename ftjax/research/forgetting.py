@@ -56,12 +56,18 @@ class Row:
 
 def write_texts(model, path: str | Path, count: int, max_new_tokens: int, seed: int = 0) -> int:
   """Writes `count` texts that the model (language_model.load) draws at temperature 1 from nothing, as
-  JSON lines of {"text": ...}. Those that do not end by themselves are left out; returns how many
-  are left."""
+  JSON lines of {"text": ...}. A text ends at an end of text, or where another one begins, as in models
+  that were pretrained without ends. Those that do not end are left out; returns how many are left."""
+  from ftjax.generate.generator import Generator
   from ftjax.generate.sampling import Sampling
 
-  drawn = model.generator.generate(
-    [""] * count, max_new_tokens=max_new_tokens, sampling=Sampling(1.0), seed=seed, batch_size=64
+  begin = model.tokenizer.bos_token_id
+  ends = {*model.stop_ids, begin} - {None}
+  generator = Generator(
+    model.config, model.variables, model.tokenizer, dtype=model.dtype, stop_ids=tuple(sorted(ends))
+  )
+  drawn = generator.generate(
+    [""] * count, max_new_tokens=max_new_tokens, sampling=Sampling(1.0), seed=seed, batch_size=256
   )
   texts = [c.text.strip() for c in drawn if c.finished and c.text.strip()]
   lines = (json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
@@ -78,9 +84,9 @@ def run_row(
   """
   workdir = folder / "".join(c if c.isalnum() else "_" for c in name)
   value = lambda text: text.replace("{rate/4}", f"{rate / 4:g}")
-  mine = [f"--config.{key}={value(text)}" for key, text in (EVERY | REMEDIES[name]).items()]
+  given = lambda some: [f"--config.{key}={value(text)}" for key, text in some.items()]
   if not (workdir / "final").is_dir():
-    _call("train.py", [f"--workdir={workdir}", *flags, *mine])
+    _call("train.py", [f"--workdir={workdir}", *given(EVERY), *flags, *given(REMEDIES[name])])
   found = json.loads((workdir / "evaluation.json").read_text())
   if "interpolation" not in found:
     raise InputError(f"{workdir}: no evaluation was better than the base's; nothing to compare.")
