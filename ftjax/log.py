@@ -20,6 +20,8 @@ from rich.progress import (
   TimeRemainingColumn,
 )
 
+from ftjax.plugin import hidden
+
 METRICS = "metrics.jsonl"
 
 
@@ -50,7 +52,8 @@ class MetricsLog:
     path.write_text("".join(json.dumps(m) + "\n" for m in kept), encoding="utf-8")
     self._file = open(path, "a", encoding="utf-8")
     if tensorboard:
-      from tensorboardX import SummaryWriter
+      with hidden("torch"):  # It would load it, for seconds, for what is not used here.
+        from tensorboardX import SummaryWriter
 
       self._board = SummaryWriter(str(workdir), purge_step=start + 1 if start else None)
     if wandb:

@@ -30,6 +30,7 @@ from ftjax.models import decoder, lora, prefixes
 from ftjax.models.adapters import kinds
 from ftjax.models.cache import Cache, make_cache
 from ftjax.models.config import ModelConfig
+from ftjax.models.quant import base as quant
 
 CHUNK = (
   32  # tokens that one call on the device writes at most, before the host looks at stop strings
@@ -150,10 +151,14 @@ def prepare(variables, config: ModelConfig, dtype, as_one: bool):
 
   What an adapter makes of parameters outside the blocks is worked in here, once. One with magnitudes
   is merged: the lengths of a matrix's columns take as long as a product with it, at every token.
+  Into a quantized base nothing can be merged.
   """
+  quantized = quant.COLLECTION in variables
   dora = any(name.endswith("/magnitude") for name in tree.flatten(variables))
-  variables = lora.merge(variables) if dora else kinds.effective(variables)
-  keep = lambda name: "norm/" in name or name.endswith("embed/positions")
+  variables = lora.merge(variables) if dora and not quantized else kinds.effective(variables)
+  keep = lambda name: (
+    "norm/" in name or name.endswith("embed/positions") or name.startswith(quant.COLLECTION)
+  )
   cast = lambda name, x: x if keep(name) else x.astype(dtype)
   variables = decoder.unstack(tree.map_named(cast, variables), config.L)
   return fuse(config, variables) if as_one else variables
