@@ -1,6 +1,6 @@
 """Tunix's side of the training benchmark: its own Llama, of the same sizes and random weights, and
 its own trainer; LoRA by qwix, as its examples have it. Run by an interpreter that has google-tunix
-(tried: 0.1.7); nothing of ours but the rows is used."""
+(written for 0.1.7); nothing of ours but the rows is used."""
 
 import json
 import time
@@ -50,9 +50,6 @@ def main(
       net = qwix.apply_lora_to_model(net, provider, **net.get_model_input(), rngs=nnx.Rngs(1))
 
     class Trainer(peft_trainer.PeftTrainer):
-      def _train_step(self, *args):
-        return super()._train_step(*args)
-
       def _post_process_train_step(self, aux):
         times.append(time.perf_counter())
         first.append(time.time() - began)
