@@ -28,9 +28,10 @@ def next_token_loss(
   """
   if head.kernel.shape[1 if head.tied else 0] != hidden_BTD.shape[-1]:
     raise ValueError(f"tied={head.tied} does not go with a head of shape {head.kernel.shape}")
-  mesh = ambient()
-  split = 1 if mesh is None else rows_split(mesh) * mesh.shape[TIME]
-  length = _chunk_length(hidden_BTD.shape, chunk * split)
+  mesh, (B, T, D) = ambient(), hidden_BTD.shape
+  shards = _shards(T)
+  chunk *= 1 if mesh is None else rows_split(mesh)
+  length = shards * _chunk_length((B, T // shards, D), chunk)
   return _loss(length, hidden_BTD, head, targets_BT, weights_BT)
 
 
@@ -48,24 +49,36 @@ def _gathered(head: Head, dtype) -> Head:
   return replace(head, kernel=constrain(head.kernel.astype(dtype), *places))
 
 
+def _shards(T: int) -> int:
+  """Over how many devices the tokens of a row are split."""
+  mesh = ambient()
+  size = 1 if mesh is None else mesh.shape[TIME]
+  return 1 if T % size else size
+
+
 def _split(x_BT, length: int):
-  """[B, T, ...] -> [chunks, B, length, ...], padded with zeros (their weight is 0)."""
-  B, T = x_BT.shape[:2]
-  pad = -T % length
-  x_BT = jnp.pad(x_BT, [(0, 0), (0, pad)] + [(0, 0)] * (x_BT.ndim - 2)) if pad else x_BT
-  return jnp.moveaxis(x_BT.reshape(B, (T + pad) // length, length, *x_BT.shape[2:]), 1, 0)
+  """[B, T, ...] -> [chunks, B, length, ...], padded with zeros (their weight is 0). Where T is split
+  over devices, every chunk takes its tokens from all of them."""
+  B, T, *rest = x_BT.shape
+  shards = _shards(T)
+  x = x_BT.reshape(B, shards, T // shards, *rest)
+  pad = -x.shape[2] % (length // shards)
+  x = jnp.pad(x, [(0, 0), (0, 0), (0, pad)] + [(0, 0)] * len(rest)) if pad else x
+  x = x.reshape(B, shards, -1, length // shards, *rest)
+  return jnp.moveaxis(x, 2, 0).reshape(-1, B, length, *rest)
 
 
 def _join(x, T: int):
   """The inverse of _split."""
-  x = jnp.moveaxis(x, 0, 1)
-  return x.reshape(x.shape[0], -1, *x.shape[3:])[:, :T]
+  (chunks, B, length), rest, shards = x.shape[:3], x.shape[3:], _shards(T)
+  x = jnp.moveaxis(x.reshape(chunks, B, shards, length // shards, *rest), 0, 2)
+  return x.reshape(B, shards, -1, *rest)[:, :, : T // shards].reshape(B, T, *rest)
 
 
 def _scores(h_BCD, head, targets_BC, weights_BC):
   """One chunk's logits, their exponentials and the sums of these, and the weighted losses, all
   float32."""
-  s_BCV = constrain(logits(h_BCD, head), BATCH, None, "tensor")
+  s_BCV = constrain(logits(h_BCD, head), BATCH, TIME, "tensor")
   target_BC = jnp.take_along_axis(s_BCV, targets_BC[..., None], axis=-1)[..., 0]
   top_BC = jax.lax.stop_gradient(s_BCV.max(-1))
   e_BCV = jnp.exp(s_BCV - top_BC[..., None])
