@@ -43,6 +43,8 @@ def get_config(arg=None):
   ):
     d[key] = defaults().data[key]
 
+  c.general = ""  # general text that a model should not forget; "" = what the run measured; "none"
+
   c.metrics = (
     "perplexity",
     "bleu",

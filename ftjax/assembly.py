@@ -10,12 +10,14 @@ import optax
 from ml_collections import ConfigDict
 
 from ftjax.batch import Batch, empty
+from ftjax.judging import begins_as_base, remedies_of
 from ftjax.models.config import ModelConfig
 from ftjax.models.decoder import Decoder
 from ftjax.parallel import rules
 from ftjax.parallel.pjit import Partitioned
 from ftjax.pretrained import dtype_of
 from ftjax.train import optim
+from ftjax.train.remedies import placed
 from ftjax.train.state import TrainState, Variables, shard_state
 from ftjax.train.step import batch_sharding, compile_step, make_loss
 
@@ -52,7 +54,10 @@ def assemble(
     o.name, schedule, b1=o.b1, b2=o.b2, eps=o.eps, weight_decay=o.weight_decay, clip=o.clip
   )
   places = shard_state(trainable, frozen, tx, functools.partial(rules.shardings, mesh=mesh), mesh)
-  step = compile_step(mesh, places, make_loss(decoder), tx, schedule)
+  remedies = remedies_of(config)
+  places = placed(places, remedies, begins_as_base(config))
+  loss = make_loss(decoder, smoothing=t.label_smoothing)
+  step = compile_step(mesh, places, loss, tx, schedule, remedies)
   rows = batch_sharding(mesh)
   batch = Batch(*(_global(x, t.accumulate, rows) for x in empty(t.batch_size, length)))
   return Assembled(decoder, tx, places, step, batch)
@@ -66,15 +71,22 @@ def decoder_of(config: ConfigDict, model: ModelConfig) -> Decoder:
     dtype=dtype_of(m.compute_dtype or m.dtype, "model.compute_dtype"),
     attention=m.attention,
     remat=config.train.remat,
+    neftune=config.train.neftune,
     dropout=config.adapter.dropout if config.adapter.kind == "lora" else 0.0,
   )
 
 
 def abstract_state(trainable: Any, frozen: Any, made: Assembled) -> TrainState:
-  """The shape structs, with places, of the state that train.state.init_state would make."""
+  """The shape structs, with places, of the state that train.state.init_state and
+  train.remedies.keep would make."""
   key = jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0)))
   step = jax.ShapeDtypeStruct((), np.int32)
   state = TrainState(step, trainable, frozen, jax.eval_shape(made.tx.init, trainable), key)
+  if made.places.ema is not None:
+    wide = lambda x: jax.ShapeDtypeStruct(x.shape, np.float32)
+    state = state._replace(ema=jax.tree.map(wide, trainable))
+  if made.places.start is not None:
+    state = state._replace(start=trainable)
   return jax.tree.map(
     lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), state, made.places
   )

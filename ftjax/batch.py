@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+GENERAL = 1 << 20  # segments from here on are documents of general text, mixed in by train.replay
 Array = TypeVar("Array")  # numpy on the host, jax on the device
 
 
@@ -23,7 +24,7 @@ class Batch(NamedTuple):
   weights: float32, the loss weight of each target; 0 = not trained on.
   positions: int32, restarting at 0 with each document of a packed row.
   segments: int32, 1, 2, ... for the documents of a row, 0 for padding. A token sees only its own
-  segment.
+  segment. Documents of replayed general text count from GENERAL on.
   """
 
   tokens: Array

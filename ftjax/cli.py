@@ -1,7 +1,7 @@
 """What the scripts share: flags, configs, and how a run ends for the shell.
 
 Exit status: 0 done; 2 bad config or input, said in one message; 3 stopped by a signal with a
-checkpoint saved; 4 diverged.
+checkpoint saved; 4 diverged; 5 another process of the same run is gone.
 """
 
 import contextlib
@@ -18,6 +18,16 @@ from ml_collections import config_flags
 from ftjax.config import InputError
 
 BAD_INPUT, STOPPED, DIVERGED = 2, 3, 4
+
+
+class Failure(Exception):
+  """A run that ends with a message and a status of its own."""
+
+  def __init__(self, message: str, status: int):
+    super().__init__(message)
+    self.status = status
+
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -36,9 +46,23 @@ def define_config(default: str):
     )
 
 
+def define_processes() -> None:
+  """--coordinator, --processes and --process, for runs of several processes that no cluster starts."""
+  flags.DEFINE_string(
+    "coordinator", None, "HOST:PORT of process 0, the same on all. Or JAX_COORDINATOR_ADDRESS."
+  )
+  flags.DEFINE_integer("processes", None, "How many there are. Or JAX_NUM_PROCESSES.")
+  flags.DEFINE_integer("process", None, "Which one this is, from 0 on. Or JAX_PROCESS_ID.")
+  flags.DEFINE_integer("join_seconds", 300, "How long to wait until all are there.", lower_bound=1)
+
+
 def run(main: Callable[[], int | None]) -> None:
   """Parses the flags and calls main; ends the process with its return value, or 2 with one message
-  for bad input."""
+  for bad input.
+
+  Where there are several processes (`define_processes`, or a cluster's), they meet first, and an
+  error in one ends them all.
+  """
   use_huge_pages()
 
   def guarded(argv) -> int | None:
@@ -47,17 +71,59 @@ def run(main: Callable[[], int | None]) -> None:
     if not flags.FLAGS["verbosity"].present:
       logging.set_verbosity(logging.WARNING)  # Orbax writes dozens of notices a checkpoint.
     try:
+      if "processes" in flags.FLAGS and _joined():
+        return _together(main)
       return main()
+    except Failure as e:
+      return fail(str(e), e.status)
     except InputError as e:
       return fail(str(e))
     except OSError as e:
       if e.errno not in _FULL:
         raise
-      return fail(
-        f"The disk is full: {e}. What was whole before is still there; make room and run the same command."
-      )
+      return fail(_full(e))
 
   app.run(guarded, flags_parser=_parse)
+
+
+def _full(e: OSError) -> str:
+  return f"The disk is full: {e}. What was whole before is still there; make room and run the same command."
+
+
+def _joined() -> bool:
+  """Meets the other processes. Whether there are any."""
+  from ftjax.parallel import distributed
+
+  f = flags.FLAGS
+  return distributed.join(f.coordinator, f.processes, f.process, seconds=f.join_seconds)
+
+
+def _together(main: Callable[[], int | None]) -> int | None:
+  """main, as one of several processes: what it raises ends all of them."""
+  import traceback
+
+  import jax
+
+  from ftjax.parallel import failures
+
+  stop_watching = failures.watch()
+  try:
+    status = main()
+    stop_watching()
+    jax.distributed.shutdown()  # Waits for the others.
+    return status
+  except Failure as e:
+    failures.fail(str(e), e.status)
+  except InputError as e:
+    failures.fail(str(e), BAD_INPUT)
+  except OSError as e:
+    full = e.errno in _FULL
+    failures.fail(*((_full(e), BAD_INPUT) if full else failures.describe(e)))
+  except Exception as e:
+    message, status = failures.describe(e)
+    if status != failures.LOST:
+      traceback.print_exc()
+    failures.fail(message, status)
 
 
 _TUNABLES, _HUGE = "GLIBC_TUNABLES", "glibc.malloc.hugetlb"
@@ -82,8 +148,10 @@ def use_huge_pages() -> None:
 
 
 def fail(message: str, status: int = BAD_INPUT) -> int:
-  """Prints one message to stderr; returns the exit status."""
-  print(f"error: {message}", file=sys.stderr, flush=True)
+  """Prints one message to stderr, once where there are several processes; returns the exit status."""
+  jax = sys.modules.get("jax")
+  if jax is None or not jax.distributed.is_initialized() or jax.process_index() == 0:
+    print(f"error: {message}", file=sys.stderr, flush=True)
   return status
 
 

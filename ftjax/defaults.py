@@ -19,14 +19,19 @@ def get_config() -> ConfigDict:
   m.attention = "auto"  # auto | xla | blocked (for CPUs) | splash (for TPUs) | cudnn (for GPUs)
 
   c.adapter = a = ConfigDict()
-  a.kind = "none"  # none: every parameter is trained | lora
+  # none: the parameters themselves are trained | lora | ia3 | prompt | prefix | norms
+  a.kind = "none"
   a.rank = 16
   a.alpha = 32.0  # the adapter is scaled by alpha / rank
   a.rslora = False  # by alpha / sqrt(rank)
   a.dora = False  # trains the lengths of the columns as well
   a.dropout = 0.0
+  a.init = "default"  # how pairs begin: default | gaussian | pissa | olora
+  a.patterns = ""  # other ranks for some layers: "q_proj: rank 4 alpha 8, layers.3: rank 32"
+  a.lora_plus = 1.0  # the learning rate of b over that of a
+  a.tokens = 16  # virtual tokens of prompt and prefix tuning
   a.targets = "all-linear"  # or names and patterns, separated by commas: "q_proj,embed_tokens"
-  a.source = ""  # a PEFT adapter folder to go on from
+  a.source = ""  # a PEFT adapter folder to go on from, or several added: "A@0.7, B@0.3"
 
   c.data = d = ConfigDict()
   d.train = (
@@ -56,13 +61,27 @@ def get_config() -> ConfigDict:
   o.b2 = 0.999
   o.eps = 1e-8
   o.clip = 1.0  # of the gradient's global norm; 0 = none
+  o.l2sp = 0.0  # pull towards the weights at the start, decoupled as weight_decay is
+  o.ema = 0.0  # decay of an average of the weights, which is then judged and written; 0 = none
 
   c.train = t = ConfigDict()
   t.duration = "3 epochs"  # "500 steps", "2M tokens"
+  t.only = (
+    ""  # "" = everything; norms, biases, last 2 layers, names of modules; for adapter.kind=none
+  )
   t.batch_size = 8  # rows of one micro batch, over all devices
   t.accumulate = 1  # micro batches of one update
   t.remat = (
     "none"  # what the backward pass recomputes to save memory: none | dots | block | offload
+  )
+  t.replay = ""  # share of trained tokens from general text: "0.2" (eval.general), "rows.jsonl@0.2"
+  t.kl = (
+    0.0  # weight of KL(base || model), on replayed tokens where there are any, else on all trained
+  )
+  t.neftune = 0.0  # alpha of the noise on token vectors; 5 is usual
+  t.label_smoothing = 0.0  # share of each target that goes to all tokens alike
+  t.interpolate = (
+    0  # steps from the base to the tuned model, measured at the end; best/ is the best
   )
   t.seed = 0
   t.log_every = 10  # updates
@@ -70,7 +89,13 @@ def get_config() -> ConfigDict:
   c.eval = e = ConfigDict()
   e.every = "1 epoch"
   e.patience = 3  # evaluations without improvement until training stops; 0 = never stop early
-  e.min_delta = 0.0  # what counts as an improvement of the validation loss, in nats
+  e.min_delta = 0.0  # what counts as an improvement of the objective, in nats
+  e.general = (
+    ""  # text not to be forgotten, as data.validation; "" = none (the starter: its own); "none"
+  )
+  e.objective = (
+    "loss"  # what the best has least of: loss | "loss + 0.5 general" (weight of your own)
+  )
   e.batch_size = 0  # rows; 0 = train.batch_size
   e.samples = 64  # validation prompts to write for at the end, before and after; 0 = none
   e.max_new_tokens = 128

@@ -11,13 +11,15 @@ from ml_collections import ConfigDict
 from ftjax import storage
 from ftjax.config import InputError, choice, positive
 from ftjax.data import loader
+from ftjax.data.general import General
 from ftjax.data.versions import training
 from ftjax.evaluate.follow import follow
 from ftjax.evaluate.outputs import split_kinds
 from ftjax.evaluate.pmapped import PARTITIONS, make_evaluator
 from ftjax.evaluate.samples import generate_and_score, samples_md
-from ftjax.finish import validation_prompts
+from ftjax.finish import named_scores, validation_prompts
 from ftjax.generate.sampling import Sampling
+from ftjax.judging import general_of, open_general
 from ftjax.language_model import LanguageModel, base_of, load
 from ftjax.log import say
 from ftjax.models import hf, lora
@@ -107,6 +109,14 @@ class _Judge:
       _mesh(config),
       metrics=on_tokens,
     )
+    self._general = None
+    texts = _general(config, run, model) if "perplexity" in on_tokens else None
+    if texts is not None:
+      packed = loader.bins(texts.measured, texts.max_length, True)
+      self._general = lambda: loader.fixed_batches(
+        texts.measured, packed, config.batch_size, texts.max_length
+      )
+      self.rows_note += f", {len(texts.measured)} general texts"
     limit = config.samples if self._on_texts else 0
     prompts = validation_prompts(data, model.tokenizer, limit)
     room = model.config.max_length - config.max_new_tokens
@@ -121,6 +131,9 @@ class _Judge:
     """({metric: number}, completions of the prompts)."""
     c = self._config
     found = self._score(model.variables, self._batches()) if self._score else {}
+    if self._general:
+      general = self._score(model.variables, self._general())
+      found |= named_scores({f"general/{k}": v for k, v in general.items()})
     if not self.prompts:
       return found, []
     ids, references = ([p[k] for p in self.prompts] for k in ("ids", "references"))
@@ -209,6 +222,18 @@ def _data(config: ConfigDict, run: Path | None, model: LanguageModel):
   }
   data = loader.load(settings, model.tokenizer, **options)
   return dataclasses.replace(data, validation=data.train)
+
+
+def _general(config: ConfigDict, run: Path | None, model: LanguageModel) -> General | None:
+  """General text to measure: what config.general names, or what the run measured."""
+  if run is None:
+    return None if config.general in ("", "none") else open_general(
+      config.general, config.data, model.tokenizer, model.checkpoint, model.stop_ids
+    )  # fmt: skip
+  trained = run_config(run)
+  trained.eval.general = config.general or trained.eval.general
+  m = trained.model
+  return general_of(trained, open_source(m.source, m.revision, m.new_tokens))
 
 
 def _output(config: ConfigDict, run: Path | None) -> Path:

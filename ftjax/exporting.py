@@ -43,8 +43,8 @@ def write(
   folder = hf.resolve(base, revision)
   checkpoint, found, own = hf.open_checkpoint(folder), None, folder
   if adapter:
-    own = hf.resolve(adapter)
-    found = lora.open_folder(own)
+    found = lora.open_folder(adapter)
+    own = found[0].folder.path if isinstance(found, tuple) else found.path
     checkpoint = lora.base_for(found, checkpoint)
   tokenizer = tokenizers.load_tokenizer(own) or tokenizers.load_tokenizer(folder)
   with storage.atomic_path(output) as temporary:

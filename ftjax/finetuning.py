@@ -15,20 +15,23 @@ from ftjax.assembly import assemble
 from ftjax.config import Duration, InputError, choice, positive
 from ftjax.data import loader
 from ftjax.data.versions import training
-from ftjax.evaluate.pmapped import make_evaluator
 from ftjax.finish import finish
+from ftjax.judging import make_judge, with_general
 from ftjax.log import MetricsLog, say
-from ftjax.models.decoder import REMAT, Decoder
+from ftjax.models.adapters import starting
+from ftjax.models.decoder import REMAT
 from ftjax.models.quant import base as quant
+from ftjax.parallel import distributed
 from ftjax.parallel.mesh import make_mesh
 from ftjax.pretrained import Opened, open_run, variables_of
 from ftjax.research.report import plan_lines
 from ftjax.train import run_folder
 from ftjax.train.checkpoint import Checkpoints, abstract
 from ftjax.train.loop import Plan, train
+from ftjax.train.remedies import keep
 from ftjax.train.state import init_state
 from ftjax.train.step import batch_sharding
-from ftjax.train.stopping import EarlyStopping
+from ftjax.train.stopping import EarlyStopping, Objective
 
 
 @dataclass
@@ -61,10 +64,11 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
   data = loader.load(
     pinned,
     opened.tokenizer,
-    model_max_length=opened.checkpoint.config.max_length,
+    model_max_length=opened.checkpoint.config.max_length - opened.virtual,
     stops=opened.stops,
     vocab_size=opened.checkpoint.config.vocabulary,
   )
+  data = with_general(config, opened, data)
   workdir = run_folder.claim(workdir, config)
   with run_folder.held(workdir):
     if (workdir / run_folder.FINAL).is_dir():
@@ -72,6 +76,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
         f"{workdir} holds a finished run of this config; nothing to do. Give another --workdir to train again."
       )
       return Result(workdir, "done", step=-1)
+    distributed.alike(data.train.digest() + data.validation.digest(), "The rows")
     training.record(workdir, data.versions, write=jax.process_index() == 0)
     say("\n".join(data.report.lines()))
     return _run(config, workdir, opened, data, mesh)
@@ -84,10 +89,10 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
   bins = loader.bins(data.train, data.max_length, config.data.pack, ordered=not config.data.shuffle)
   length = loader.width(data.train, bins, data.max_length)
   plan, warmup = _plan(config, loader.steps_per_epoch(bins, t.batch_size, t.accumulate), length)
+  rows = batch_sharding(mesh)
   batches = loader.batches(
     data.train, bins, batch_size=t.batch_size, accumulate=t.accumulate, max_length=data.max_length,
-    seed=t.seed, shuffle=config.data.shuffle,
-    process_index=jax.process_index(), process_count=jax.process_count(),
+    seed=t.seed, shuffle=config.data.shuffle, here=distributed.rows_here(rows, t.batch_size, dim=1),
   )  # fmt: skip
 
   # The model, split into what is trained and what is not, straight to its places on the mesh.
@@ -96,7 +101,7 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
     config, opened.checkpoint.config, trainable, frozen, mesh,
     warmup=warmup, total=plan.total, length=length,
   )  # fmt: skip
-  state = init_state(trainable, frozen, made.tx, t.seed, made.places)
+  state = keep(init_state(trainable, frozen, made.tx, t.seed, made.places), made.places)
   del trainable, frozen  # The state owns them now, and its arrays will be donated.
 
   # The one shape that will run is compiled first: what does not fit fails here, not hours later.
@@ -108,10 +113,11 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
     )
   )
 
-  evaluate = _validation(config, opened, made.decoder, data, mesh)
+  evaluate = make_judge(config, opened, made.decoder, data, mesh)
+  objective = Objective.parse(config.eval.objective)
   checkpoints = Checkpoints(workdir / run_folder.CHECKPOINTS, keep=config.checkpoint.keep)
   stopping = EarlyStopping(config.eval.patience, config.eval.min_delta)
-  start = max(checkpoints.steps(), default=0)
+  start, progress = distributed.from_first(max(checkpoints.steps(), default=0)), {}
   if start:
     state, progress = checkpoints.restore(state, start)
     batches.set_state(progress["data"])
@@ -126,13 +132,14 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
   )
   with contextlib.closing(checkpoints), contextlib.closing(log):
     outcome = train(
-      state, compiled, batches, plan, sharding=batch_sharding(mesh), log=log, checkpoints=checkpoints, stopping=stopping,
-      evaluate=evaluate, name_rows=functools.partial(_name_rows, data.train, bins), start=start,
+      state, compiled, batches, plan, sharding=rows, log=log, checkpoints=checkpoints, stopping=stopping,
+      evaluate=evaluate, objective=objective, name_rows=functools.partial(_name_rows, data.train, bins),
+      start=start, base=progress.get("base"),
     )  # fmt: skip
     result = Result(workdir, outcome.reason, outcome.step, stopping.best_step)
     if result.reason in ("done", "early"):
       result.scores = finish(
-        config, workdir, opened, data, outcome, stopping, mesh,
+        config, workdir, opened, data, outcome, stopping, mesh, evaluate=evaluate, objective=objective,
         initial=lambda: variables_of(config, opened, mesh)[0],
       )  # fmt: skip
   return result
@@ -143,7 +150,7 @@ def _check(config: ConfigDict, mesh) -> None:
   t = config.train
   for key in ("batch_size", "accumulate", "log_every"):
     positive(t[key], f"train.{key}")
-  choice(config.adapter.kind, ("none", "lora"), "adapter.kind")
+  starting.check(config.adapter, bool(config.model.new_tokens), t.only)
   choice(t.remat, REMAT, "train.remat")
   quant.check(config.model.quantize, config.adapter.kind)
   _check_tokens(config)
@@ -175,22 +182,6 @@ def _plan(config: ConfigDict, epoch: float, length: int) -> tuple[Plan, int]:
   return plan, steps(config.optim.warmup, "optim.warmup", total)
 
 
-def _validation(config: ConfigDict, opened: Opened, decoder: Decoder, data, mesh):
-  """fn(variables) -> {"loss": ..., "perplexity": ..., ...} over the validation rows, or None where
-  there are none."""
-  if not len(data.validation):
-    return None
-  rows = data.validation
-  bins = loader.bins(rows, data.max_length, config.data.pack)
-  size = config.eval.batch_size or config.train.batch_size
-  score = make_evaluator(
-    opened.checkpoint.config,
-    decoder.dtype,
-    attention=decoder.attention,
-    partition="mesh",
-    mesh=mesh,
-  )
-  return lambda variables: score(variables, loader.fixed_batches(rows, bins, size, data.max_length))
 
 
 def _name_rows(rows, bins, chosen: np.ndarray) -> str:

@@ -2,16 +2,17 @@
 shown."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from ftjax import storage, tree
+from ftjax import interpolation, storage, tree
 from ftjax.evaluate.samples import generate_and_score, samples_md
 from ftjax.generate.generator import Generator
 from ftjax.log import METRICS, read, say
-from ftjax.models import export, lora, vocabulary
+from ftjax.models import export, lora, stacked, vocabulary
 from ftjax.models.quant import base as quant
 from ftjax.pretrained import Opened, dtype_of, read_weights
 from ftjax.research import plots, report
@@ -21,29 +22,42 @@ from ftjax.train.checkpoint import abstract, restore_trainable
 
 SHOWN = 24  # prompts in samples.md
 LEAD = 24  # tokens of a plain text that stand for its prompt
+GENERAL = ("general/loss", "general/perplexity")
 
 
 def finish(
-  config, workdir: Path, opened: Opened, data, outcome, stopping, mesh, initial
+  config, workdir: Path, opened: Opened, data, outcome, stopping, mesh, initial, evaluate, objective
 ) -> dict[str, dict]:
   """Writes final/, best/, samples.md, evaluation.json and loss.png; prints and returns {"base":
   ..., "tuned": ...}.
 
   initial: fn() -> the trainable collections as they were before the first update, for the case
-  that no evaluation beat the base. final/ appears last: it says that the run is complete.
+  that no evaluation beat the base. evaluate and objective: what the loop judged by; with
+  train.interpolate they choose a point between the base and the best. final/ appears last: it says
+  that the run is complete.
   """
   state, best = outcome.state, stopping.best_step
   final, unfinished = workdir / run_folder.FINAL, workdir / "final.unfinished"
-  for left in (unfinished, workdir / run_folder.BEST):  # of an earlier try that died here
-    storage.remove(left)
-  variables = tree.merge(state.frozen, state.trainable)
+  if jax.process_index() == 0:
+    for left in (unfinished, workdir / run_folder.BEST):  # of an earlier try that died here
+      storage.remove(left)
+  frozen, mine = state.frozen, state.evaluated()
+  variables = tree.merge(frozen, mine)
   write_model(unfinished, variables, config, opened, data.template)
   if 0 <= best != outcome.step:
-    mine, frozen = abstract(state.trainable), state.frozen
+    mine = abstract(mine)
     del variables, state, outcome  # Two whole models need not fit side by side.
     where = workdir / run_folder.CHECKPOINTS
     mine = initial() if best == 0 else restore_trainable(where, best, mine)
     variables = tree.merge(frozen, mine)
+  point, points = {}, []
+  if config.train.interpolate and best > 0:
+    judge = lambda mine: evaluate(tree.merge(frozen, mine))
+    mine, point, points = interpolation.choose(
+      initial(), mine, judge, objective, config.train.interpolate, workdir
+    )
+    variables = tree.merge(frozen, mine)
+  del mine
   write_model(workdir / run_folder.BEST, variables, config, opened, data.template)
   if best == 0:
     say(
@@ -51,18 +65,22 @@ def finish(
     )
 
   scores = validation_scores(workdir, best)
+  if point:
+    scores["tuned"] = named_scores(point)
   prompts = validation_prompts(data, opened.tokenizer, config.eval.samples)
   if prompts:
     for name, some in write_samples(config, workdir, opened, variables, prompts, mesh).items():
       scores[name] = scores.get(name, {}) | some
   if jax.process_index() == 0:
-    storage.write_text(
-      workdir / "evaluation.json", json.dumps({"best_step": best} | scores, indent=2) + "\n"
-    )
+    found = {"best_step": best} | scores
+    if point:
+      found["interpolation"] = {"alpha": point["alpha"], "points": points}
+    storage.write_text(workdir / "evaluation.json", json.dumps(found, indent=2) + "\n")
     plots.save_loss(workdir)
     unfinished.replace(final)
     if scores:
-      report.show(report.scores_table(scores, f"validation, step {best}"))
+      note = f", {point['alpha']:g} of the way from the base" if point else ""
+      report.show(report.scores_table(scores, f"validation, step {best}{note}"))
     say(
       f"The tuned model: {workdir / run_folder.BEST}   samples: {workdir / 'samples.md'}   {workdir / 'loss.png'}"
     )
@@ -87,7 +105,7 @@ def write_model(folder: Path, variables, config, opened: Opened, template) -> No
       rslora=config.adapter.rslora,
     )
   else:
-    real, variables = vocabulary.trimmed(checkpoint.config, variables)
+    real, variables = vocabulary.trimmed(checkpoint.config, stacked.joined(variables))
     export.write(
       folder,
       variables,
@@ -97,19 +115,33 @@ def write_model(folder: Path, variables, config, opened: Opened, template) -> No
       source=checkpoint.folder,
       carried=export.LEGAL if opened.tokenizer is not None else export.CARRIED,
     )
-  if opened.tokenizer is not None:
+  if opened.tokenizer is not None and jax.process_index() == 0:
     if template is not None:
       template.attach(opened.tokenizer)
     save_tokenizer(opened.tokenizer, folder)
 
 
 def validation_scores(workdir: Path, best: int) -> dict[str, dict[str, float]]:
-  """{"base": step 0's validation metrics, "tuned": the best step's}, from metrics.jsonl."""
-  lines = {m["step"]: m for m in read(workdir / METRICS) if "validation/loss" in m}
-  pick = lambda m: {
-    k.removeprefix("validation/"): v for k, v in m.items() if k.startswith("validation/")
+  """{"base": step 0's metrics of an evaluation, "tuned": the best step's}, from metrics.jsonl."""
+  lines = {
+    m["step"]: m for m in read(workdir / METRICS) if m.keys() & {"validation/loss", "general/loss"}
   }
-  return {name: pick(lines[step]) for name, step in (("base", 0), ("tuned", best)) if step in lines}
+  best = best if best >= 0 else max(lines, default=0)
+  return {
+    name: named_scores(lines[step])
+    for name, step in (("base", 0), ("tuned", best))
+    if step in lines
+  }
+
+
+def named_scores(metrics: Mapping[str, float]) -> dict[str, float]:
+  """An evaluation's metrics as tables name them: "loss" on the validation rows, "general_loss" on
+  general text."""
+  found = {
+    k.removeprefix("validation/"): v for k, v in metrics.items() if k.startswith("validation/")
+  }
+  general = {k.replace("/", "_"): v for k, v in metrics.items() if k in GENERAL}
+  return found | general
 
 
 def validation_prompts(data, tokenizer, limit: int) -> list[dict[str, Any]]:

@@ -194,7 +194,8 @@ def load(
 
   source: a folder in Hugging Face format, a hub id, "starter", or a PEFT adapter's folder, whose
   adapter_config.json names the base. dtype: "float32" or "bfloat16", of parameters and computation.
-  mesh: shard the weights over it (parallel/rules.py). adapter: a PEFT adapter to put on the base.
+  mesh: shard the weights over it (parallel/rules.py). adapter: a PEFT adapter to put on the base,
+  or several to add, "A@0.7, B@0.3".
   revision: of a hub id. new_tokens: tokens to add, "<brand>=our brand's name, <cta>", whose rows
   begin as the mean of their description's, or of all. pad_vocab_to: a multiple for the rows of token
   table and head, so that the mesh divides them. quantize: "int8", "int4" or "nf4", the base's blocks in so many bits,
@@ -212,13 +213,13 @@ def load(
         f"{folder} is an adapter itself: give its base as the source, with "
         f"adapter={str(adapter)!r}."
       )
-    adapter, folder = folder, hf.resolve(base_of(folder))
+    adapter, folder = lora.open_folder(folder), hf.resolve(base_of(folder))
   elif adapter is not None:
-    own = adapter = hf.resolve(str(adapter))
+    adapter = lora.open_folder(adapter)
+    own = adapter[0].folder.path if isinstance(adapter, tuple) else adapter.path
   checkpoint = hf.open_checkpoint(folder)
   tok = tokenizers.load_tokenizer(own) or tokenizers.load_tokenizer(folder)
   if adapter is not None:
-    adapter = lora.open_folder(adapter)
     checkpoint = lora.base_for(adapter, checkpoint)
   checkpoint, _ = add_tokens(checkpoint, tok, new_tokens)
   checkpoint = vocabulary.padded(checkpoint, pad_vocab_to)

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 
 from ftjax import tree
 from ftjax.config import InputError, choice
-from ftjax.models import hf, lora, shapes, vocabulary
-from ftjax.parallel import rules
+from ftjax.models import hf, lora, only, shapes, vocabulary
+from ftjax.models.adapters import starting
+from ftjax.parallel import distributed, rules
 from ftjax.text import tokenizer as tokenizers
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -25,6 +26,7 @@ class Opened:
   tokenizer: Any  # None where the folder has none
   stops: tuple[int, ...]  # ids that end a text
   new_ids: tuple[int, ...] = ()  # of tokens that were added
+  virtual: int = 0  # positions that an adapter takes before every document's tokens
 
 
 def open_source(source: str, revision: str = "", new_tokens: str = "") -> Opened:
@@ -48,9 +50,10 @@ def open_run(config, opened: Opened | None = None) -> Opened:
   """
   m, a = config.model, config.adapter
   opened = opened or open_source(m.source, m.revision, m.new_tokens)
-  checkpoint = opened.checkpoint
-  if a.kind == "lora" and a.source:
-    checkpoint = lora.base_for(lora.open_folder(a.source), checkpoint)
+  checkpoint, virtual = opened.checkpoint, a.tokens if a.kind in ("prompt", "prefix") else 0
+  if a.kind != "none" and a.source:
+    found = lora.open_folder(a.source)
+    checkpoint, virtual = lora.base_for(found, checkpoint), lora.virtual_tokens(found)
   elif a.kind == "lora" and checkpoint.config.tied and a.targets != "all-linear":
     own = vocabulary.untied(checkpoint)
     chosen = lora.choose(own.config, own.table, a.targets)
@@ -60,7 +63,8 @@ def open_run(config, opened: Opened | None = None) -> Opened:
       "model.new_tokens_only: this model's head has a bias, and an adapter in PEFT's format cannot hold "
       "rows of such a head alone. Use adapter.kind=lora, which trains the new rows beside its own."
     )
-  return replace(opened, checkpoint=vocabulary.padded(checkpoint, m.pad_vocab_to))
+  padded = vocabulary.padded(checkpoint, m.pad_vocab_to)
+  return replace(opened, checkpoint=padded, virtual=virtual)
 
 
 def add_tokens(checkpoint: hf.Checkpoint, tokenizer, new_tokens: str):
@@ -85,21 +89,21 @@ def variables_of(
   if base is None:
     base = read_weights(checkpoint, dtype_of(m.dtype), mesh, m.quantize)
   adapter = {}
-  if a.kind == "lora" and a.source:
+  if a.kind != "none" and a.source:
     adapter = lora.read(a.source, checkpoint, None if m.quantize else base)
+    lora.check_kind(a.kind, adapter, a.source)
     if opened.new_ids and not set(opened.new_ids) <= _with_rows(adapter):
       raise InputError(
         f"adapter.source={a.source!r} has no rows for all of model.new_tokens. Begin a new adapter."
       )
-  elif a.kind == "lora":
-    targets = lora.choose(checkpoint.config, checkpoint.table, a.targets)
+  elif a.kind != "none":
     key = jax.random.fold_in(jax.random.key(config.train.seed), 1)  # 0 is the updates' own
-    adapter = lora.init(
-      key, checkpoint.config, targets, rank=a.rank, alpha=a.alpha, rslora=a.rslora,
-      dora=base if a.dora else None,
-    )  # fmt: skip
+    adapter = starting.new(key, checkpoint, base, a)
   if opened.new_ids and (a.kind == "lora" and not a.source or m.new_tokens_only):
     adapter |= lora.init_rows(opened.new_ids, base)
+  if not adapter and config.train.only:
+    chosen = only.choose(checkpoint.config, checkpoint.table, config.train.only)
+    return only.split(base, chosen)
   if not adapter:
     return base, {}
   trainable, rest = lora.split(place(adapter, mesh) if mesh is not None else adapter)
@@ -119,9 +123,7 @@ def dtype_of(name: str, key: str = "model.dtype"):
   return DTYPES[choice(name, DTYPES, key)]
 
 
-def read_weights(
-  checkpoint: hf.Checkpoint, dtype, mesh=None, quantize: str = ""
-) -> dict[str, Any]:
+def read_weights(checkpoint: hf.Checkpoint, dtype, mesh=None, quantize: str = "") -> dict[str, Any]:
   """{"params": ...}, with "quant" where a format to quantize to is given, straight to where each
   leaf lives on the mesh (or on the default device without one)."""
   place = None
@@ -135,4 +137,4 @@ def read_weights(
 
 def place(variables, mesh):
   """Arrays moved to where the rules want them."""
-  return jax.device_put(variables, rules.shardings(variables, mesh))
+  return jax.tree.map(distributed.put, variables, rules.shardings(variables, mesh))

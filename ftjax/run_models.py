@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 from ftjax import tree
 from ftjax.defaults import get_config as defaults
 from ftjax.language_model import LanguageModel
-from ftjax.models import hf
+from ftjax.models import hf, stacked
 from ftjax.models.quant import base as quant
 from ftjax.pretrained import open_run, variables_of
 from ftjax.train import run_folder
@@ -50,7 +50,7 @@ class RunModels:
       opened.checkpoint,
       {
         c: x
-        for c, x in tree.merge(trainable, self._frozen).items()
+        for c, x in stacked.joined(tree.merge(trainable, self._frozen)).items()
         if c in ("params", quant.COLLECTION)
       },
       opened.tokenizer,
@@ -74,7 +74,8 @@ class RunModels:
     """The model as it was after `step`. Raises FileNotFoundError where the run has deleted the
     checkpoint meanwhile."""
     try:
-      variables = tree.merge(self._frozen, restore_trainable(self._folder, step, self._like))
+      mine = restore_trainable(self._folder, step, self._like)
+      variables = stacked.joined(tree.merge(self._frozen, mine))
     except Exception as e:  # What a reader meets in a folder that is being deleted can be anything.
       if (self._folder / str(step)).is_dir():
         raise

@@ -1,7 +1,8 @@
 """Fine-tunes a model: python scripts/train.py --config=configs/sft.py --workdir=runs/mine
 [--config.KEY=VALUE ...]
 
-Run the same command again to go on from the last checkpoint.
+Run the same command again to go on from the last checkpoint. On several hosts run it on each of them
+(docs/tpu.md).
 """
 
 from absl import flags
@@ -12,6 +13,7 @@ _CONFIG = cli.define_config("configs/sft.py")
 _WORKDIR = flags.DEFINE_string(
   "workdir", None, "The run's folder; made if it is not there.", required=True
 )
+cli.define_processes()
 
 
 def main() -> int:
@@ -21,7 +23,7 @@ def main() -> int:
   try:
     result = finetune(_CONFIG.value, _WORKDIR.value)
   except Diverged as e:
-    return cli.fail(str(e), cli.DIVERGED)
+    raise cli.Failure(str(e), cli.DIVERGED) from e
   if result.reason in ("done", "early"):
     return 0
   return cli.fail(

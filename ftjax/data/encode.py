@@ -36,7 +36,8 @@ class Rows:
   ids: int32 [total]. trained: bool [total]; trained[i] = token i is a target that is trained on.
   offsets: int64 [rows + 1]; row i is ids[offsets[i] : offsets[i + 1]]. prompts (text, or messages
   up to the last answer) and references (that answer) are for evaluation by generation: one of each
-  per record, and empty for text and tokens.
+  per record, and empty for text and tokens. general: bool [rows] where general text is mixed in
+  (data/general.py): which rows it are.
   """
 
   ids: np.ndarray
@@ -45,6 +46,7 @@ class Rows:
   places: list[str]
   prompts: list[Any] = field(default_factory=list)
   references: list[str] = field(default_factory=list)
+  general: np.ndarray | None = None
 
   @classmethod
   def of(cls, units: Sequence[Unit]) -> Rows:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ftjax.batch import Batch, empty
+from ftjax.batch import GENERAL, Batch, empty
 from ftjax.config import InputError
 from ftjax.data.encode import Rows
 from ftjax.data.pack import best_fit, in_order
@@ -37,9 +37,8 @@ _ENDLESS = 1 << 40  # Updates: grain wants a number.
 class Loaded(NamedTuple):
   """A batch of an update, and what it was made of.
 
-  batch: every field [accumulate, batch_size / process_count, T]. rows: int64 [accumulate,
-  batch_size / process_count], the bin of each row; `bins[i]` are rows, whose places `Rows.place`
-  knows.
+  batch: every field [accumulate, rows here, T]. rows: int64 [accumulate, batch_size], the bin of
+  each row of the whole batch; `bins[i]` are rows, whose places `Rows.place` knows.
   """
 
   batch: Batch
@@ -85,32 +84,27 @@ def batches(
   max_length: int,
   seed: int = 0,
   shuffle: bool = True,
-  process_index: int = 0,
-  process_count: int = 1,
+  here: Sequence[int] | np.ndarray | None = None,
   epochs: float | None = None,
 ) -> grain.DatasetIterator[Loaded]:
   """An iterator of `Loaded`, with get_state() and set_state() (a small JSON-able dict; resume is
   exact).
 
   Every pass is shuffled anew by `seed`. Passes follow each other without a gap: an update that the
-  end of one leaves incomplete is filled from the next, and no row is dropped. The global batch
-  does not depend on the process count: of each micro batch's batch_size rows, process p takes the
-  p-th equal slice. With shuffle=False, row r of micro batch m of update i is bin (i * accumulate +
+  end of one leaves incomplete is filled from the next, and no row is dropped. here: which of each
+  micro batch's batch_size rows are made, in this order; None = all. So the whole batch does not
+  depend on how many processes share it. With shuffle=False, row r of micro batch m of update i is bin (i * accumulate +
   m) * batch_size + r, from the start again after the last.
 
   epochs: how many passes, rounded up to whole updates; None = without end. Raises InputError for
-  no bins, or when batch_size does not divide by process_count.
+  no bins.
   """
   import grain
 
   if not len(bins):
     raise InputError("There are no rows to train on.")
-  if batch_size % process_count:
-    raise InputError(
-      f"train.batch_size={batch_size} must be a multiple of the {process_count} processes."
-    )
-  length, each = width(rows, bins, max_length), batch_size // process_count
-  mine = slice(process_index * each, (process_index + 1) * each)
+  length = width(rows, bins, max_length)
+  here = np.arange(batch_size) if here is None else np.asarray(here)
 
   @functools.lru_cache(maxsize=2)  # An update may span two passes.
   def order(number: int) -> np.ndarray:
@@ -123,8 +117,8 @@ def batches(
   def build(step: int) -> Loaded:
     at = step * batch_size * accumulate + np.arange(batch_size * accumulate)
     chosen = np.array([order(i // len(bins))[i % len(bins)] for i in at.tolist()])
-    chosen = chosen.reshape(accumulate, batch_size)[:, mine]
-    micro = [fill(rows, [bins[i] for i in row], length) for row in chosen]
+    chosen = chosen.reshape(accumulate, batch_size)
+    micro = [fill(rows, [bins[i] for i in row], length) for row in chosen[:, here]]
     return Loaded(Batch(*map(np.stack, zip(*micro, strict=True))), chosen)
 
   once = steps_per_epoch(bins, batch_size, accumulate)
@@ -156,6 +150,7 @@ def fill(rows: Rows, bins: Bins, length: int, batch_size: int | None = None) -> 
       batch.targets[r, here] = ids[1:]
       batch.weights[r, here] = trained[1:]
       batch.positions[r, here] = np.arange(len(ids) - 1)
-      batch.segments[r, here] = segment
+      replayed = rows.general is not None and rows.general[i]
+      batch.segments[r, here] = segment + (GENERAL if replayed else 0)
       at = here.stop
   return batch

@@ -79,6 +79,7 @@ class Data:
   report: Report
   max_length: int
   versions: list[dict[str, Any]] = field(default_factory=list)  # prepared ones, of `data.train`
+  general: Any = None  # general.General, where a run measures or replays general text
 
 
 def load(

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
 from ftjax.config import choice
-from ftjax.models import blocked, virtual
+from ftjax.models import blocked, stacked, virtual
 from ftjax.models.adapters import kinds
 from ftjax.models.attention import Attention
 from ftjax.models.cache import Cache, LayerCache, append
@@ -19,6 +19,7 @@ from ftjax.models.mlp import MLP
 from ftjax.models.moe import MoE
 from ftjax.models.quant import base
 from ftjax.models.rope import Table, document_lengths, table
+from ftjax.models.stacked import unstack
 from ftjax.models.view import View
 from ftjax.parallel.mesh import BATCH, TIME, constrain
 
@@ -122,6 +123,7 @@ class Decoder(nn.Module):
   remat: str = "none"  # what backward recomputes: "none" nothing, "dots" all but matrix products, "block" all but attention; "offload" as "block", what is kept waits in the host's memory
   dropout: float = 0.0  # of adapters
   scan: bool = True
+  neftune: float = 0.0  # alpha of the noise on token vectors in training
 
   @nn.nowrap
   def apply(self, variables, *args, **kwargs):
@@ -151,7 +153,8 @@ class Decoder(nn.Module):
     if in_front and cache is None:
       tokens_BT = virtual.in_front(tokens_BT, c.V + jnp.arange(in_front))
       segments_BT, positions_BT = virtual.places(segments_BT, positions_BT, in_front)
-    x_BTD = Embed(c, self.dtype, self.dropout, name="embed")(tokens_BT, positions_BT, train)
+    embed = Embed(c, self.dtype, self.dropout, self.neftune, name="embed")
+    x_BTD = embed(tokens_BT, positions_BT, segments_BT, train)
     x_BTD = constrain(x_BTD, BATCH, TIME, None)
     ropes = self._ropes(positions_BT, segments_BT, cache)
     start, k_segments, k_positions = None, segments_BT, positions_BT
@@ -208,36 +211,20 @@ class Decoder(nn.Module):
       return x_BTD, tuple(caches)
     if cache is not None:
       raise ValueError("decoding with a cache wants Decoder(scan=False) and unstacked variables")
-    varied = _varied(layers)
+    varied = stacked.varied(layers)
     if varied.rope is not None:
-      ropes = _stacked(ropes)
-    scanned = nn.scan(
-      block,
-      variable_axes=COLLECTIONS,
-      split_rngs={"params": True, "dropout": True},
-      in_axes=(nn.broadcast,) * 5 + (0,),
-      length=self.config.L,
-    )
-    return scanned(*args, layers[0], name="layers")(x_BTD, view, ropes, None, None, train, varied)
-
-
-def _varied(layers: list[Layer]) -> Layer:
-  """What differs between layers, as int32 [L] to be scanned; None for what does not."""
-  windows, ropes = zip(*layers, strict=True)
-  differ = lambda values: len(set(values)) > 1
-  numbers = lambda values: jnp.asarray(values, jnp.int32)
-  everything = jnp.iinfo(jnp.int32).max
-  return Layer(
-    numbers([everything if w is None else w for w in windows]) if differ(windows) else None,
-    numbers(ropes) if differ(ropes) else None,
-  )
-
-
-def _stacked(ropes: tuple[Table | None, ...]) -> Table:
-  """One table [3, ...] to pick from by index; those that are not there turn nothing."""
-  like = next(r for r in ropes if r is not None)
-  still = Table(jnp.zeros_like(like.sin), jnp.ones_like(like.cos))
-  return jax.tree.map(lambda *x: jnp.stack(x), *(still if r is None else r for r in ropes))
+      ropes = stacked.tables(ropes)
+    for name, part in stacked.scans(self.variables, self.config.L):
+      scanned = nn.scan(
+        block,
+        variable_axes=COLLECTIONS,
+        split_rngs={"params": True, "dropout": True},
+        in_axes=(nn.broadcast,) * 5 + (0,),
+        length=part.stop - part.start,
+      )(*args, layers[0], name=name)
+      own = jax.tree.map(lambda x, part=part: x[part], varied)
+      x_BTD, _ = scanned(x_BTD, view, ropes, None, None, train, own)
+    return x_BTD, None
 
 
 def init(config: ModelConfig, key: jax.Array, dtype=jnp.float32):
@@ -245,15 +232,3 @@ def init(config: ModelConfig, key: jax.Array, dtype=jnp.float32):
   ids = jnp.zeros((1, 1), jnp.int32)
   variables = Decoder(config).init(key, ids, ids, ids)
   return jax.tree.map(lambda x: x.astype(dtype), variables)
-
-
-def unstack(variables, layers: int):
-  """The variables of Decoder(scan=False): params/layers/... [L, ...] becomes params/layer_0/...,
-  params/layer_1/....; of an adapter only what the layers read (kinds.effective)."""
-  out = {}
-  for name, collection in variables.items():
-    rest = {k: v for k, v in collection.items() if k != "layers"}
-    stacked = collection.get("layers", {})  # of an adapter there may be none
-    each = {f"layer_{l}": jax.tree.map(lambda x, l=l: x[l], stacked) for l in range(layers)}
-    out[name] = rest | each
-  return out

@@ -3,7 +3,6 @@ folders, and bases with adapters merged into them. See adapters/kinds.py for wha
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,22 +12,28 @@ import jax.numpy as jnp
 import numpy as np
 
 from ftjax import tree
-from ftjax.config import InputError, positive
+from ftjax.config import InputError
 from ftjax.models import export, hf, peft, vocabulary
-from ftjax.models.adapters import kinds, low_rank, rows
+from ftjax.models.adapters import kinds, norms, pairs, rows, several
 from ftjax.models.adapters.kinds import on, split
+from ftjax.models.adapters.pairs import BEGINNINGS
+from ftjax.models.adapters.pairs import parse as parse_patterns
 from ftjax.models.adapters.settings import SETTINGS
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.hf import Checkpoint
-from ftjax.models.peft import WEIGHTS, base_for, open_folder, settings, write
+from ftjax.models.peft import WEIGHTS, Folder, settings, write
 from ftjax.models.quant import base as quant
-from ftjax.models.targets import Target, choose, linear_layers
+from ftjax.models.targets import Target, adaptable, choose, linear_layers
 from ftjax.models.tensors import places_of, to_ours
+from ftjax.parallel import distributed
 
 __all__ = [
-  "SETTINGS", "WEIGHTS", "Target", "base_for", "choose", "init", "init_rows", "lazily_merged",
-  "linear_layers", "merge", "merger", "on", "open_folder", "read", "settings", "split", "write",
+  "BEGINNINGS", "SETTINGS", "WEIGHTS", "Target", "base_for", "check_kind", "choose", "init", "init_rows", "lazily_merged",
+  "linear_layers", "merge", "merger", "on", "open_folder", "parse_patterns", "read", "settings", "split", "virtual_tokens",
+  "write",
 ]  # fmt: skip
+
+Folders = Folder | tuple[several.Part, ...]  # an opened adapter, or several with weights
 
 
 def init(
@@ -40,47 +45,25 @@ def init(
   alpha: float,
   rslora: bool = False,
   dora: Mapping[str, Any] | None = None,
+  patterns: str = "",
+  begin: str = "default",
+  base: Mapping[str, Any] | None = None,
   dtype=jnp.float32,
 ):
-  """A new adapter, which is the identity: {"lora", "lora_scale"}.
+  """A new adapter of low-rank pairs, which is the identity: {"lora", "lora_scale", ...}.
 
-  `a` is uniform in +-1/sqrt(inputs) and `b` zero; on a token table `a` is zero and `b` normal, as in
-  PEFT. The scale is alpha / rank, or alpha / sqrt(rank) where `rslora`. dora: the base's params, by
-  whose columns' lengths the magnitudes begin.
+  The scale is alpha / rank, or alpha / sqrt(rank) where `rslora`. patterns: ranks and alphas of
+  some layers (pairs.sizes). begin: pairs.BEGINNINGS. dora: the base's params, by whose columns'
+  lengths the magnitudes begin; base: these params, for beginnings that come from them.
   """
-  positive(rank, "adapter.rank")
-  shapes = {}
-  for path, t in targets.items():
-    lead, r = t.shape_lead, rank * t.sides
-    shapes[path] = (*lead, *t.shape_in, r), (*lead, r, *t.shape_out), lead[:1]
-  if dora is not None and (experts := sorted(t.module for t in targets.values() if t.parameter)):
-    raise InputError(
-      f"adapter.dora=True with adapters on experts ({experts[0]}): like PEFT, ftjax has none there. "
-      "Set adapter.dora=False, or leave experts and router out of adapter.targets."
-    )
-  drawn = [math.prod(shapes[path][t.table]) for path, t in targets.items()]
-  ends = np.cumsum([0, *drawn])
-  draw = jax.random.uniform(key, (int(ends[-1]),), minval=-1, maxval=1)  # one draw: one compilation
-  named = {}
-  for (path, t), start, end in zip(targets.items(), ends, ends[1:], strict=False):
-    (inputs, outputs), (a, b, layers) = t.shape, shapes[path]
-    if rank > min(inputs, outputs):
-      raise InputError(
-        f"adapter.rank={rank} is above the size of {t.module}, which is {inputs} x {outputs}."
-      )
-    if t.table:  # The normal distribution's inverse makes normal numbers of uniform ones.
-      named[f"lora/{path}/a"] = jnp.zeros(a, dtype)
-      normal = 2**0.5 * jax.lax.erf_inv(draw[start:end]).reshape(b)
-      named[f"lora/{path}/b"] = normal.astype(dtype)
-    else:
-      named[f"lora/{path}/a"] = (draw[start:end].reshape(a) / inputs**0.5).astype(dtype)
-      named[f"lora/{path}/b"] = jnp.zeros(b, dtype)
-    if dora is not None:
-      kernel = quant.leaf(dora, "params/" + t.weight.path, t.shape_lead + t.shape_in + t.shape_out)
-      length = low_rank.lengths(kernel, len(t.shape_in), t.weight.stacked)
-      named[f"lora/{path}/magnitude"] = length.astype(dtype)
-    scale = alpha / (rank**0.5 if rslora else rank)
-    named[f"lora_scale/{path}/scale"] = jnp.full(layers, scale, jnp.float32)
+  params = dora if dora is not None else base or {}
+  kernel = lambda t: quant.leaf(
+    params, "params/" + t.weight.path, t.shape_lead + t.shape_in + t.shape_out
+  )
+  named = pairs.init(
+    key, targets, pairs.sizes(config, targets, rank, alpha, patterns),
+    rslora=rslora, begin=begin, kernel=kernel, dora=dora is not None, dtype=dtype,
+  )  # fmt: skip
   return tree.unflatten(named)
 
 
@@ -89,14 +72,52 @@ def init_rows(ids, params):
   return tree.unflatten(rows.init(ids, tree.flatten(params)))
 
 
-def read(folder: str | Path | peft.Folder, checkpoint: Checkpoint, params=None, dtype=jnp.float32):
-  """The collections of a PEFT folder, for base_for's checkpoint.
+def open_folder(text: str | Path) -> Folders:
+  """The PEFT folder, or of "A@0.7, B@0.3" all of them with their weights. Hub ids are looked up.
+
+  Raises InputError for what is no adapter, and for what would change the result and is not
+  supported.
+  """
+  return several.opened(text, peft.open_folder, lambda name: hf.resolve(str(name)))
+
+
+def base_for(found: Folders, checkpoint: Checkpoint) -> Checkpoint:
+  """The checkpoint as the adapter wants it (all of several): see peft.base_for."""
+  for folder in [part.folder for part in found] if isinstance(found, tuple) else [found]:
+    checkpoint = peft.base_for(folder, checkpoint)
+  return checkpoint
+
+
+def virtual_tokens(found: Folders) -> int:
+  """How many virtual tokens an opened adapter has."""
+  return 0 if isinstance(found, tuple) else found.settings.get("num_virtual_tokens") or 0
+
+
+def check_kind(kind: str, adapter, source: str) -> None:
+  """Raises InputError for an adapter that is of another kind than adapter.kind says."""
+  names = tree.flatten(adapter)
+  own = next((c for c in ("ia3", "prompt", "prefix") if c in adapter), "lora")
+  own = "norms" if norms.alone(names) else own
+  if own != kind:
+    raise InputError(f"adapter.source={source!r} is of adapter.kind={own}, not {kind}: say so.")
+
+
+def read(
+  folder: str | Path | Folders, checkpoint: Checkpoint, params=None, dtype=jnp.float32
+) -> dict[str, Any]:
+  """The collections of a PEFT folder (or of several, added), for base_for's checkpoint.
 
   params: its {"params": ...}; without them, the few leaves that may be needed are read from its
   files. Raises InputError for what does not fit.
   """
+  folder = open_folder(folder) if isinstance(folder, str | Path) else folder
+  if isinstance(folder, tuple):
+    parts = [(tree.flatten(read(x, checkpoint, params, dtype)), weight) for x, weight in folder]
+    every = adaptable(checkpoint.config, checkpoint.table)
+    return tree.unflatten(several.combined(parts, every))
   if params is not None:
-    return peft.read(folder, checkpoint, tree.flatten(params).__getitem__, dtype)
+    named = tree.flatten(params)
+    return peft.read(folder, checkpoint, lambda n: distributed.whole(named[n]), dtype)
 
   def base(name: str) -> jax.Array:
     stored = vocabulary.as_stored(checkpoint)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -22,6 +23,7 @@ from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.formats import safetensors, torch_bin
 from ftjax.models.hf import Checkpoint
 from ftjax.models.tensors import read_json
+from ftjax.parallel import distributed
 
 WEIGHTS, PICKLED = "adapter_model.safetensors", "adapter_model.bin"
 PREFIX = "base_model.model."
@@ -133,14 +135,15 @@ def write(
   rslora: bool = False,
 ) -> None:
   """Writes all collections but params as a PEFT adapter folder (float32 or bfloat16, as they are).
+  Of several processes all must call this; process 0 writes.
 
   base: the source that it names. rslora: settings say alpha / sqrt(rank), not alpha / rank; the
   scale is the same.
   """
   config, variables = vocabulary.trimmed(config, variables)
   named = tree.flatten(variables)
-  adapter = {n: np.asarray(x) for n, x in named.items() if not n.startswith("params/")}
-  writer = Writer(adapter, config, table, named.__getitem__, rslora)
+  adapter = {n: distributed.whole(x) for n, x in named.items() if not n.startswith("params/")}
+  writer = Writer(adapter, config, table, lambda n: distributed.whole(named[n]), rslora)
   for kind in KINDS:
     kind.write(writer)
   if "peft_type" not in writer.settings:
@@ -151,6 +154,8 @@ def write(
   if writer.settings["peft_type"] == "LORA":
     written["lora_dropout"] = dropout
   written |= writer.settings
+  if jax.process_index():
+    return
   with storage.atomic_path(folder) as temporary:
     temporary.mkdir(parents=True)
     tensors = {PREFIX + k: x for k, x in writer.tensors.items()} | writer.plain

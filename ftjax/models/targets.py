@@ -142,7 +142,7 @@ def choose(config: ModelConfig, table: list[Weight], targets: str) -> dict[str, 
     return linear_layers(config, table)
   every, chosen = adaptable(config, table), {}
   for item in filter(None, (t.strip() for t in targets.split(","))):
-    hits = {path: t for path, t in every.items() if _names(item, path) or _names(item, t.module)}
+    hits = {path: t for path, t in every.items() if named(item, path) or named(item, t.module)}
     if not hits:
       known = ", ".join(sorted({t.module.rsplit(".", 1)[-1] for t in every.values()}))
       raise InputError(
@@ -164,10 +164,11 @@ def short_name(module: str, others: list[str]) -> str:
   return next(end for end in ends if not any(f".{other}".endswith(f".{end}") for other in others))
 
 
-def _names(item: str, name: str) -> bool:
+def named(item: str, name: str, key: str = "adapter.targets") -> bool:
+  """Whether an item of a list of targets means this name."""
   if re.search(rf"(^|[./]){re.escape(item)}$", name):
     return True
   try:
     return re.fullmatch(item, name.replace("{l}", "0")) is not None
   except re.error as e:
-    raise InputError(f"adapter.targets: {item!r} is not a pattern: {e}.") from e
+    raise InputError(f"{key}: {item!r} is not a pattern: {e}.") from e

@@ -138,8 +138,9 @@ _AXES = (
   (r"(params|saved)/head/kernel", 1),  # [D, V]
   (r"(params|saved)/head/bias", 0),  # [V]
   (r"lora/embed/tokens/a", 0),  # [V, r]
-  (r"lora/head/b", 1),  # [r, V]
+  (r"lora(_start)?/head/b", 1),  # [r, V]
   (r"lora/head/magnitude", 0),  # [V]
+  (r"ia3/head/outputs", 0),  # [V]
 )
 
 

@@ -113,6 +113,13 @@ ADAPTERS = (
 )
 
 
+def like(name: str) -> str:
+  """The name that the table has for a leaf: that of the parameter that it stands in for, of the pair
+  whose start it is, or of all layers where it is of the last."""
+  name = re.sub("^(saved|params)/(last_(?=layers/))?", "params/", name)
+  return re.sub("^lora_start/", "lora/", name)
+
+
 def _quantized(name: str, leaf) -> P:
   """Where a leaf of quant/... (models/quant) lives: as the kernel that it is made of, whose inputs
   are one dim here and in four bits blocks, none of which is ever split."""
@@ -131,10 +138,8 @@ def shardings(variables, mesh: Mesh):
   """A NamedSharding for every leaf of {collection: {...}} (arrays or shape structs)."""
 
   def place(name, leaf):
-    if name.startswith("quant/"):
-      spec = _quantized(name, leaf)
-    else:
-      spec = tree.match(re.sub("^saved/", "params/", name), PARAMETERS + ADAPTERS)
+    own = name.startswith("quant/")
+    spec = _quantized(name, leaf) if own else tree.match(like(name), PARAMETERS + ADAPTERS)
     return NamedSharding(mesh, fit(spec, leaf.shape, mesh))
 
   return tree.map_named(place, variables)

@@ -25,11 +25,17 @@ def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memo
   lines = [
     f"model       {config.model.source} ({hf['model_type']}, {trained + frozen:,} parameters, {config.model.dtype})",
     f"trains      {trained:,} parameters ({trained / (trained + frozen):.1%}): "
-    + _what(state.trainable),
+    + _what(state.trainable, config.train.only),
     f"run         {plan.total:,} updates of {tokens:,} tokens ({plan.total * tokens:,} in all)",
     f"rate        {o.name}, {o.learning_rate:g}, {o.schedule} after {warmup} updates of warmup",
     f"evaluates   {every}{patience}; keeps the best",
     f"devices     {mesh.size} x {mesh.devices.flat[0].device_kind} ({shape})",
+  ]
+  copies = (("optim.ema", state.ema), ("train.kl and optim.l2sp", state.start))
+  lines += [
+    f"copies      {_size(tree.nbytes(x))} of what is trained, for {key}, over all devices"
+    for key, x in copies
+    if x is not None
   ]
   if memory is not None:
     held = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
@@ -40,12 +46,12 @@ def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memo
   return lines
 
 
-def _what(trainable) -> str:
+def _what(trainable, only: str) -> str:
   """What is trained; an adapter with its own rank, as adapter.source may bring another than the
   config's."""
   named = tree.flatten(trainable)
   if "params" in trainable:
-    return "all of them"
+    return only or "all of them"
   ranks = [x.shape[-1] for n, x in named.items() if n.startswith("lora/") and n.endswith("/a")]
   tokens = max((len(x) for n, x in named.items() if n.startswith("rows/")), default=0)
   parts = (
@@ -54,7 +60,11 @@ def _what(trainable) -> str:
     else []
   )
   parts += [f"the rows of {tokens} tokens"] if tokens else []
-  parts += ["copies of whole modules"] if "saved" in trainable else []
+  kinds = {
+    "saved": "copies of whole modules", "ia3": "(IA)^3 vectors", "prompt": "virtual tokens",
+    "prefix": "keys and values of virtual tokens",
+  }  # fmt: skip
+  parts += [what for kind, what in kinds.items() if kind in trainable]
   return " and ".join(parts)
 
 
@@ -70,6 +80,8 @@ ROWS = (
   ("loss", "validation loss", "{:.4f}"),
   ("perplexity", "perplexity", "{:.2f}"),
   ("accuracy", "token accuracy", "{:.1%}"),
+  ("general_loss", "general loss", "{:.4f}"),
+  ("general_perplexity", "general perplexity", "{:.2f}"),
   ("bleu", "BLEU", "{:.1f}"),
   ("chrf", "chrF", "{:.1f}"),
   ("finished", "ends by itself", "{:.0%}"),

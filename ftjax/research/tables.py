@@ -1,6 +1,6 @@
 """Numbers in columns, for people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 
@@ -19,6 +19,12 @@ def aligned(found: Mapping[str, Mapping[str, float]]) -> str:
       )
     )
   return "\n\n".join(blocks)
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+  """A table in Markdown; nothing in the cells may be a bar."""
+  line = lambda cells: "| " + " | ".join(cells) + " |"
+  return "\n".join([line(header), line(["---"] * len(header)), *map(line, rows)])
 
 
 def _number(value: float) -> str:

@@ -109,23 +109,25 @@ class _Explain:
 
 
 def _saved(state: TrainState) -> dict[str, Any]:
-  """The part of the state that is written. An optimizer's nested tuples become plain, named
-  containers."""
-  return {k: v for k, v in state._asdict().items() if k != "frozen"}
+  """The part of the state that is written: what a run cannot read from its source again. An
+  optimizer's nested tuples become plain, named containers."""
+  read = ("frozen", "start")
+  return {k: v for k, v in state._asdict().items() if k not in read and v is not None}
 
 
 def restore_trainable(folder: str | Path, step: int, trainable):
-  """The trainable collections of one checkpoint alone, in the shardings of `trainable` (arrays or
-  shape structs)."""
+  """The trainable collections of one checkpoint alone, in the shardings and dtypes of `trainable`
+  (arrays or shape structs), as the run judged them: their average where it keeps one."""
   path = Path(folder).absolute() / str(step) / "state"
-  target = {"trainable": trainable}
-  args = ocp.args.PyTreeRestore(
-    item=target,
-    restore_args=ocp.checkpoint_utils.construct_restore_args(target),
-    partial_restore=True,
-  )
   with ocp.PyTreeCheckpointer() as reader:
-    return reader.restore(path, args=args)["trainable"]
+    part = "ema" if "ema" in reader.metadata(path).item_metadata.tree else "trainable"
+    target = {part: trainable}
+    args = ocp.args.PyTreeRestore(
+      item=target,
+      restore_args=ocp.checkpoint_utils.construct_restore_args(target),
+      partial_restore=True,
+    )
+    return reader.restore(path, args=args)[part]
 
 
 def abstract(tree):

@@ -2,7 +2,7 @@
 and save."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from ftjax.log import MetricsLog, ProgressLine
 from ftjax.train.checkpoint import Checkpoints
 from ftjax.train.state import TrainState, Variables
 from ftjax.train.step import Sums, nonfinite_rows
-from ftjax.train.stopping import Diverged, EarlyStopping, stop_signals
+from ftjax.train.stopping import LOSS, Diverged, EarlyStopping, Objective, stop_signals
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,16 @@ class Window:
   nll: float = 0.0
   weight: float = 0.0
   tokens: int = 0
+  kl: float = 0.0
+  kl_weight: float = 0.0
 
   def add(self, sums: Sums) -> None:
     self.nll += float(sums.nll)
     self.weight += float(sums.weight)
     self.tokens += int(sums.tokens)
+    if sums.kl is not None:
+      self.kl += float(sums.kl)
+      self.kl_weight += float(sums.kl_weight)
 
   def metrics(self, sums: Sums) -> dict[str, float]:
     """The line's numbers: the window's token-weighted loss and rates, the last update's norm and
@@ -62,7 +67,7 @@ class Window:
       "train/learning_rate": float(sums.learning_rate),
       "train/tokens_per_second": self.tokens / seconds,
       "train/supervised_tokens_per_second": self.weight / seconds,
-    }
+    } | ({} if sums.kl is None else {"train/kl": self.kl / max(self.kl_weight, 1e-9)})
 
 
 def put(batch: Batch, sharding) -> Batch:
@@ -83,15 +88,18 @@ def train(
   checkpoints: Checkpoints,
   stopping: EarlyStopping,
   evaluate: Callable[[Variables], dict[str, float]] | None = None,
+  objective: Objective = LOSS,
   name_rows: Callable[[np.ndarray], str] = str,
   start: int = 0,
+  base: Mapping[str, float] | None = None,
 ) -> Outcome:
   """Runs updates start + 1 .. plan.total.
 
   loader yields (batch, rows) and has get_state(); its state is saved with each checkpoint.
-  evaluate takes {collection: ...} and returns {"loss": ..., ...}; it runs before the first update
-  too, so that every curve starts at the base model. name_rows describes the rows (of one micro
-  batch and row) in a Diverged error.
+  evaluate takes {collection: ...} and returns {"validation/loss": ..., "general/loss": ..., ...}; it
+  runs before the first update too, so that every curve starts at the base model; objective says of
+  its results which one is best. base: what it said then, of a run that goes on. name_rows describes
+  the rows (of one micro batch and row) in a Diverged error.
   """
   line = ProgressLine(plan.total, start)
   window, pending, outcome, saved = Window(), None, None, None
@@ -114,21 +122,20 @@ def train(
 
   def validate(step: int, state: TrainState) -> dict[str, float]:
     began = time.monotonic()
-    found = evaluate(tree.merge(state.frozen, state.trainable))
-    best = stopping.update(step, found["loss"])
-    log.write(step, {f"validation/{k}": v for k, v in found.items()})
+    found = evaluate(tree.merge(state.frozen, state.evaluated()))
+    value = objective(found)
+    best = value is not None and stopping.update(step, value)
+    log.write(step, found)
     note = "  (best so far)" if best and step else ""
-    line.say(
-      f"step {step}  validation loss {found['loss']:.4f}  perplexity {found['perplexity']:.2f}{note}"
-    )
+    line.say(f"step {step}  {described(found, base)}{note}")
     window.began += time.monotonic() - began
     return found
 
   def save(step: int, state: TrainState, found: dict[str, float]) -> None:
     nonlocal saved
     if saved != step:
-      progress = {"data": data_state, "stopping": stopping.state(), "validation": found}
-      checkpoints.save(state, step, progress, found.get("loss"))
+      progress = {"data": data_state, "stopping": stopping.state(), "base": base or {}}
+      checkpoints.save(state, step, progress, objective(found))
       saved = step
 
   found: dict[str, float] = {}
@@ -136,7 +143,7 @@ def train(
     try:
       data_state: Any = loader.get_state()
       if evaluate and start == 0:
-        found = validate(0, state)
+        base = found = validate(0, state)
       for step in range(start + 1, plan.total + 1):
         batch, rows = next(loader)
         state, sums = step_fn(state, put(batch, sharding))
@@ -145,22 +152,36 @@ def train(
         pending, data_state, found = (step, sums, rows), loader.get_state(), {}
         last = step == plan.total
         evaluating = evaluate and (last or _due(step, plan.eval_every))
-        if evaluating or _due(step, plan.save_every) or last or signalled():
+        if evaluating or _due(step, plan.save_every) or last or signalled(step):
           read(pending)  # Nothing is judged or saved before its numbers are known to be numbers.
           pending = None
         if evaluating:
           found = validate(step, state)
         improved = evaluating and stopping.best_step == step
-        if improved or last or _due(step, plan.save_every) or signalled() or stopping.stop:
+        if improved or last or _due(step, plan.save_every) or signalled(step) or stopping.stop:
           save(step, state, found)
-        if signalled() or stopping.stop or last:
-          reason = signalled() or ("done" if last else "early")
+        if signalled(step) or stopping.stop or last:
+          reason = signalled(step) or ("done" if last else "early")
           outcome = Outcome(state, step, reason, found)
           break
       checkpoints.wait()
     finally:
       line.close()
   return outcome or Outcome(state, start, "done")
+
+
+def described(found: Mapping[str, float], base: Mapping[str, float] | None) -> str:
+  """An evaluation in a line: the loss on the validation rows, and on general text beside the
+  base's."""
+  parts = []
+  if "validation/loss" in found:
+    parts.append(
+      f"validation loss {found['validation/loss']:.4f}  perplexity {found['validation/perplexity']:.2f}"
+    )
+  if "general/loss" in found:
+    before = f" (base {base['general/loss']:.4f})" if base else ""
+    parts.append(f"general loss {found['general/loss']:.4f}{before}")
+  return "  ".join(parts)
 
 
 def _due(step: int, every: int) -> bool:

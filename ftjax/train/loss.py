@@ -17,6 +17,7 @@ def next_token_loss(
   weights_BT: jax.Array,
   *,
   chunk: int = 512,
+  smoothing: float = 0.0,
 ) -> tuple[jax.Array, jax.Array]:
   """(sum of weighted cross-entropies in nats, float32 []; the same sum of each row, float32 [B],
   without gradient).
@@ -25,6 +26,9 @@ def next_token_loss(
   the logits are at hand (Hsu et al. 2024, "Liger Kernel"): no [B, T, V] array exists and no logit
   is computed twice. The gradient of the head is computed only where somebody differentiates it.
   Each chunk holds about `chunk` tokens of every device.
+
+  smoothing: this share of each target goes to all tokens alike (Szegedy et al. 2016, section 7; as
+  torch's cross_entropy(label_smoothing=) has it).
   """
   if head.kernel.shape[1 if head.tied else 0] != hidden_BTD.shape[-1]:
     raise ValueError(f"tied={head.tied} does not go with a head of shape {head.kernel.shape}")
@@ -32,7 +36,7 @@ def next_token_loss(
   shards = _shards(T)
   chunk *= 1 if mesh is None else rows_split(mesh)
   length = shards * _chunk_length((B, T // shards, D), chunk)
-  return _loss(length, hidden_BTD, head, targets_BT, weights_BT)
+  return _loss(length, smoothing, hidden_BTD, head, targets_BT, weights_BT)
 
 
 def _chunk_length(shape, chunk: int) -> int:
@@ -75,11 +79,14 @@ def _join(x, T: int):
   return x.reshape(B, shards, -1, *rest)[:, :, : T // shards].reshape(B, T, *rest)
 
 
-def _scores(h_BCD, head, targets_BC, weights_BC):
+def _scores(h_BCD, head, targets_BC, weights_BC, smoothing):
   """One chunk's logits, their exponentials and the sums of these, and the weighted losses, all
   float32."""
   s_BCV = constrain(logits(h_BCD, head), BATCH, TIME, "tensor")
   target_BC = jnp.take_along_axis(s_BCV, targets_BC[..., None], axis=-1)[..., 0]
+  if smoothing:
+    mean_BC = jnp.where(jnp.isfinite(s_BCV), s_BCV, 0).sum(-1) / _real(head, s_BCV)
+    target_BC = (1 - smoothing) * target_BC + smoothing * mean_BC
   top_BC = jax.lax.stop_gradient(s_BCV.max(-1))
   e_BCV = jnp.exp(s_BCV - top_BC[..., None])
   z_BC = e_BCV.sum(-1)
@@ -88,11 +95,16 @@ def _scores(h_BCD, head, targets_BC, weights_BC):
   return s_BCV, e_BCV, z_BC, nll_BC
 
 
-def _primal(length, hidden_BTD, head, targets_BT, weights_BT):
+def _real(head, s_BCV) -> int:
+  """Tokens of the vocabulary, without the rows that pad it (whose logits are -inf)."""
+  return s_BCV.shape[-1] - head.padding
+
+
+def _primal(length, smoothing, hidden_BTD, head, targets_BT, weights_BT):
   head = _gathered(head, hidden_BTD.dtype)
 
   def one(rows_B, xs):
-    *_, nll_BC = _scores(xs[0], head, *xs[1:])
+    *_, nll_BC = _scores(xs[0], head, *xs[1:], smoothing)
     return rows_B + nll_BC.sum(-1), None
 
   xs = tuple(_split(x, length) for x in (hidden_BTD, targets_BT, weights_BT))
@@ -100,10 +112,10 @@ def _primal(length, hidden_BTD, head, targets_BT, weights_BT):
   return rows_B.sum(), rows_B
 
 
-_loss = jax.custom_vjp(_primal, nondiff_argnums=(0,))
+_loss = jax.custom_vjp(_primal, nondiff_argnums=(0, 1))
 
 
-def _forward(length, hidden_BTD, head, targets_BT, weights_BT):
+def _forward(length, smoothing, hidden_BTD, head, targets_BT, weights_BT):
   train_kernel, train_bias = head.kernel.perturbed, head.bias is not None and head.bias.perturbed
   bias = head.bias.value if head.bias is not None else None
   head = replace(head, kernel=head.kernel.value, bias=bias)
@@ -113,11 +125,14 @@ def _forward(length, hidden_BTD, head, targets_BT, weights_BT):
   def one(carry, xs):
     d_kernel, d_bias, rows_B = carry
     h_BCD, targets_BC, weights_BC = xs
-    s_BCV, e_BCV, z_BC, nll_BC = _scores(h_BCD, head, targets_BC, weights_BC)
+    s_BCV, e_BCV, z_BC, nll_BC = _scores(h_BCD, head, targets_BC, weights_BC, smoothing)
     is_target = jax.lax.broadcasted_iota(jnp.int32, e_BCV.shape, 2) == targets_BC[..., None]
     d_BCV = e_BCV * (weights_BC / z_BC)[..., None] - jnp.where(
-      is_target, weights_BC[..., None], 0.0
+      is_target, (1 - smoothing) * weights_BC[..., None], 0.0
     )
+    if smoothing:  # but for the columns that pad the vocabulary, whose logits are -inf
+      share_BC = smoothing / _real(head, s_BCV) * weights_BC
+      d_BCV -= jnp.where(jnp.isfinite(s_BCV), share_BC[..., None], 0.0)
     d_BCV = times_slope(d_BCV, s_BCV, head)
     if train_bias:
       d_bias += d_BCV.sum((0, 1))
@@ -141,8 +156,8 @@ def _forward(length, hidden_BTD, head, targets_BT, weights_BT):
   return (rows_B.sum(), rows_B), (_join(d_hidden, hidden_BTD.shape[1]), d_kernel, d_bias, like)
 
 
-def _backward(length, saved, cotangents):
-  del length
+def _backward(length, smoothing, saved, cotangents):
+  del length, smoothing
   d_hidden_BTD, d_kernel, d_bias, like = saved
   g = cotangents[0]  # of the sum; the rows carry no gradient
   scale = lambda d, like: None if d is None else (d * g).astype(like.dtype)

@@ -1,6 +1,7 @@
 """The folder of one run: it belongs to one config."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,17 +11,47 @@ from ml_collections import ConfigDict
 
 from ftjax import storage, tree
 from ftjax.config import InputError, flat
+from ftjax.parallel import distributed
 
 CONFIG, CHECKPOINTS, BEST, FINAL = "config.json", "checkpoints", "best", "final"
+SEEN_SECONDS = 30.0
 
 
 def claim(workdir: str | Path, config: ConfigDict) -> Path:
   """Makes the folder and writes the resolved config, or checks that the run in it has the same one.
 
-  Raises InputError, with the difference, for another config, and for a folder that holds something
-  else.
+  Of several processes the first one makes it, and the others must see it. Raises InputError, with the
+  difference, for another config, for a folder that holds something else, and for one that not all
+  processes share.
   """
-  workdir = Path(workdir)
+  if storage.is_remote(workdir):
+    raise InputError(
+      f"--workdir={workdir}: a run needs a folder of a file system. Mount the bucket (gcsfuse BUCKET /mnt/BUCKET, on "
+      "every host) and give the path there, as docs/tpu.md has it."
+    )
+  if jax.process_index():
+    distributed.barrier("a run's folder")
+    return _shared(Path(workdir), config)
+  workdir = _claimed(Path(workdir), config)
+  distributed.barrier("a run's folder")
+  return workdir
+
+
+def _shared(workdir: Path, config: ConfigDict) -> Path:
+  """The folder that process 0 has made. A network's file system may show it a little later."""
+  deadline = time.monotonic() + SEEN_SECONDS
+  while not (workdir / CONFIG).is_file():
+    if time.monotonic() > deadline:
+      raise InputError(
+        f"--workdir={workdir}: process 0 has made this folder, and process {jax.process_index()} does not see it. "
+        "All processes of a run write there: put it on a file system that they share (NFS, Filestore, a bucket "
+        "mounted with gcsfuse)."
+      )
+    time.sleep(0.2)
+  return _claimed(workdir, config)
+
+
+def _claimed(workdir: Path, config: ConfigDict) -> Path:
   resolved = json.loads(json.dumps(flat(config)))
   path = workdir / CONFIG
   if path.is_file():

@@ -20,6 +20,15 @@ class TrainState(NamedTuple):
   frozen: Variables  # read, never written
   opt_state: optax.OptState
   key: jax.Array  # folded with the step for each update's randomness
+  ema: Variables | None = None  # float32: the average of `trainable`, where the run keeps one
+  start: Variables | None = None  # `trainable` as it began, where something pulls back to it
+
+  def evaluated(self) -> Variables:
+    """The trainable collections that are judged, and written as best and final: their average where
+    there is one."""
+    if self.ema is None:
+      return self.trainable
+    return jax.tree.map(lambda a, x: a.astype(x.dtype), self.ema, self.trainable)
 
 
 def shard_state(trainable: Variables, frozen: Variables, tx, shardings, mesh) -> TrainState:

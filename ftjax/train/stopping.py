@@ -1,15 +1,50 @@
-"""When to stop: early stopping by validation loss, signals, and numbers that are no longer
+"""When to stop: what the best evaluation is, early stopping, signals, and numbers that are no longer
 numbers."""
 
 import contextlib
 import math
+import re
 import signal
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+
+import jax
+from jax.experimental import multihost_utils
+
+from ftjax.config import InputError
 
 
 class Diverged(ArithmeticError):
   """The loss or the gradient is NaN or Inf; the message names the step and the rows. Scripts exit
   with status 4."""
+
+
+@dataclass(frozen=True)
+class Objective:
+  """What the best evaluation has the least of: the validation loss, plus `general` times the loss on
+  general text. (Its rise over the base's loss would choose alike: the base's is a constant.)"""
+
+  general: float = 0.0
+
+  @classmethod
+  def parse(cls, text: str) -> "Objective":
+    """Reads "loss" or "loss + 0.5 general". Raises InputError for anything else."""
+    found = re.fullmatch(r"loss(?:\+([0-9]*\.?[0-9]+)\*?general)?", re.sub(r"\s", "", str(text)))
+    if not found:
+      raise InputError(
+        f"eval.objective={text!r} is not known. Use 'loss' (the validation loss), or 'loss + 0.5 general' "
+        "with a weight of your own for the loss on eval.general."
+      )
+    return cls(float(found[1] or 0))
+
+  def __call__(self, found: Mapping[str, float]) -> float | None:
+    """The objective of an evaluation's metrics; None where nothing was validated on."""
+    if "validation/loss" not in found:
+      return None
+    return found["validation/loss"] + self.general * found.get("general/loss", 0.0)
+
+
+LOSS = Objective()
 
 
 @dataclass
@@ -27,7 +62,7 @@ class EarlyStopping:
   waited: int = 0
 
   def update(self, step: int, loss: float) -> bool:
-    """Takes in one evaluation; True if it is the best so far."""
+    """Takes in one evaluation's objective; True if it is the best so far."""
     if loss < self.best - self.min_delta or self.best_step < 0:
       self.best, self.best_step, self.waited = loss, step, 0
       return True
@@ -51,9 +86,16 @@ class EarlyStopping:
 
 
 @contextlib.contextmanager
-def stop_signals():
-  """Yields a function that says which of SIGTERM and SIGINT has come, or None. A second one acts
-  as usual."""
+def stop_signals() -> Iterator[Callable[[int], str | None]]:
+  """Yields a function that says after an update (1, 2, ...) which of SIGTERM and SIGINT has come, or
+  None. A second one acts as usual.
+
+  Of several processes all hear of a signal to one of them, and agree on the update to stop after.
+  """
+  if jax.process_count() > 1:
+    with _of_all() as signalled:
+      yield signalled
+    return
   came: list[int] = []
 
   def handle(number, frame):
@@ -67,7 +109,26 @@ def stop_signals():
   except ValueError:  # Not the main thread: a notebook's or a server's own handling stays.
     old.clear()
   try:
-    yield lambda: signal.Signals(came[-1]).name if came else None
+    yield lambda step: signal.Signals(came[-1]).name if came else None
   finally:
     for number, handler in old.items():
       signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _of_all() -> Iterator[Callable[[int], str | None]]:
+  """stop_signals for several processes. JAX catches SIGTERM from the moment that they have met, tells
+  the others, and names an update that none of them has done yet; Ctrl-C is made one."""
+  last, reached = 0, False
+
+  def signalled(step: int) -> str | None:
+    nonlocal last, reached
+    if step != last:  # Each update is to be told once.
+      last, reached = step, multihost_utils.reached_preemption_sync_point(step)
+    return "SIGTERM" if reached else None
+
+  old = signal.signal(signal.SIGINT, lambda *_: signal.raise_signal(signal.SIGTERM))
+  try:
+    yield signalled
+  finally:
+    signal.signal(signal.SIGINT, old)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ftjax.research.starter import build, general
 from ftjax.research.starter.documents import REGISTERS, documents
+from ftjax.research.starter.general import write_general
 from ftjax.research.starter.notations import facts_then_text
 from ftjax.research.starter.quickstart import quickstart_rows, write_quickstart
 from ftjax.research.starter.tokenizer import train_tokenizer
@@ -237,3 +239,12 @@ def test_tokenizer_loads_offline_in_a_fresh_process(tokenizer):
     capture_output=True, text=True, check=True,
   )  # fmt: skip
   assert ran.stdout == f"{trained.encode(text)} None\n"
+
+
+def test_the_committed_general_text_is_what_the_generator_writes(tmp_path):
+  write_general(tmp_path / "general.jsonl")
+  asset = ASSET.with_name("general.jsonl")
+  assert asset.read_bytes() == (tmp_path / "general.jsonl").read_bytes(), (
+    f"general.write_general({str(asset)!r}) brings the file up to date"
+  )
+  assert general.SEED not in (build.SEED, build.VALIDATION_SEED)

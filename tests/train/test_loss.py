@@ -109,3 +109,29 @@ def test_a_head_of_the_wrong_layout_is_refused():
   hidden, head, targets, weights = inputs(True, False)
   with pytest.raises(ValueError, match="tied=False does not go with a head of shape"):
     next_token_loss(hidden, head.replace(tied=False), targets, weights)
+
+
+@pytest.mark.parametrize("padding", [0, 3])
+def test_label_smoothing_is_torchs(padding):
+  torch = pytest.importorskip("torch")
+  hidden, head, targets, weights = inputs(False, False, padding=padding)
+  targets %= V - padding
+  ours = lambda h, w: next_token_loss(h, w, targets, weights, chunk=7, smoothing=0.1)[0]
+  value, (d_hidden, d_head) = jax.value_and_grad(ours, argnums=(0, 1))(hidden, head)
+
+  h, w = (torch.tensor(np.asarray(x), requires_grad=True) for x in (hidden, head.kernel))
+  scores = (h @ w)[..., : V - padding].flatten(0, 1)
+  loss = torch.nn.functional.cross_entropy(
+    scores,
+    torch.tensor(np.asarray(targets)).flatten().long(),
+    reduction="none",
+    label_smoothing=0.1,
+  )
+  total = (loss * torch.tensor(np.asarray(weights)).flatten()).sum()
+  total.backward()
+  np.testing.assert_allclose(value, total.item(), rtol=1e-5)
+  np.testing.assert_allclose(d_hidden, h.grad.numpy(), rtol=1e-4, atol=1e-6)
+  np.testing.assert_allclose(d_head.kernel, w.grad.numpy(), rtol=1e-4, atol=1e-6)
+  np.testing.assert_allclose(
+    next_token_loss(hidden, head, targets, weights, smoothing=0.1)[0], value, rtol=1e-5
+  )

@@ -3,11 +3,13 @@
   lora/PATH        a [L, in, r]  b [L, r, out]  magnitude [L, out]  bias [L, out]
                    a [L, E, in, r]  b [L, E, r, out]  of experts, which have nothing else
   lora_scale/PATH  scale [L]
+  lora_start/PATH  a, b as above: what the pair was at the start, where that was not zero
 
-W' = W + scale * a b, then every output's column of W' is given the length `magnitude`; the layer's
+W' = W + scale * (a b - start's a b), then every output's column of W' is given the length `magnitude`; the layer's
 output gets scale * bias. `in` and `out` stand for the kernel's own dims, such as [N, H]; outside
-the blocks there is no L. A layer of scale 0 has no adapter. With b = 0, as at the start, the
-adapter is the identity.
+the blocks there is no L. A layer of scale 0 has no adapter. With b = 0, or as the start's,
+the adapter is the identity. PiSSA (Meng et al. 2024) and OLoRA (Buyukakyuz 2024) take the start's
+product off the base's weights; to keep it beside them is the same sum, and leaves the base as it is.
 
 The linear layer itself reads its pair (of experts: models/moe.py); those of the token tables and of
 the head are worked into them (kinds.effective), so that dropout does not act there. PEFT's folders:
@@ -32,7 +34,7 @@ from ftjax.models.adapters.plain import virtual as virtual
 from ftjax.models.contract import contract
 from ftjax.models.targets import HEAD, TABLES
 
-TRAINED, FROZEN = ("lora",), ("lora_scale",)
+TRAINED, FROZEN = ("lora",), ("lora_scale", "lora_start")
 
 
 def read_by_layers(path: str) -> bool:
@@ -49,10 +51,12 @@ def linear(
   """
   if "lora" not in leaves:
     return y
-  leaves, scale = leaves["lora"], leaves["lora_scale"]["scale"]
+  start, leaves, scale = leaves.get("lora_start"), leaves["lora"], leaves["lora_scale"]["scale"]
   a, b = leaves["a"], leaves["b"]
   dims = a.ndim - 1
   low = contract(contract(dropped, a, dims, y.dtype), b, 1, y.dtype)
+  if start is not None:
+    low -= contract(contract(x, start["a"], dims, y.dtype), start["b"], 1, y.dtype)
   if "bias" in leaves:
     low += _last(leaves["bias"], low).astype(y.dtype)
   low *= scale.astype(y.dtype)
@@ -86,7 +90,7 @@ def merge(name: str, leaf: jax.Array, adapter: Mapping[str, jax.Array]) -> jax.A
     bias = adapter.get(f"lora/{path}/bias")
     add = lambda leaf, bias, scale: leaf.astype(jnp.float32) + scale * bias.astype(jnp.float32)
     return leaf if bias is None else stacked(add)(leaf, bias, scale)
-  pair = [adapter[f"lora/{path}/{part}"] for part in "ab"]
+  pair = modules.since_start(adapter, path)
   magnitude = adapter.get(f"lora/{path}/magnitude")
   if magnitude is None:
     experts = (

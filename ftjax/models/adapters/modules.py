@@ -1,5 +1,9 @@
 """Low-rank pairs as PEFT keeps them for modules: linear layers, embeddings, and the head."""
 
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ftjax.config import InputError
@@ -84,6 +88,8 @@ def write(w: Writer) -> dict[str, tuple[int, int | float]]:
     lead = slice(None) if t.weight.stacked else None
     leaves = {n.rsplit("/", 1)[1]: x[lead] for n, x in w.adapter.items()
               if n.startswith((f"lora/{path}/", f"lora_scale/{path}/"))}  # fmt: skip
+    a, b = (np.asarray(x) for x in since_start(w.adapter, path))
+    leaves |= {"a": a[lead], "b": b[lead]}
     modules = t.modules(w.config)
     on = [l for l in range(len(modules)) if leaves["scale"][l] != 0]
     parts.add(frozenset(leaves))
@@ -122,3 +128,14 @@ def _put(w: Writer, t: Target, module: str, leaf) -> tuple[int, int | float]:
     tensors["lora_B.bias"] = t.theirs(leaf["bias"], "out")
   w.tensors |= {f"{module}.{name}": np.ascontiguousarray(x) for name, x in tensors.items()}
   return r, settings.alpha(leaf["scale"], r, w.rslora)
+
+
+def since_start(adapter: Mapping[str, jax.Array], path: str) -> tuple[jax.Array, jax.Array]:
+  """(a, b) of one path; where it began as something else than nothing, as one pair of twice the rank
+  for what was added since: [a, start's a] and [b, -start's b]."""
+  a, b = (adapter[f"lora/{path}/{part}"] for part in "ab")
+  if f"lora_start/{path}/a" not in adapter:
+    return a, b
+  start_a, start_b = (adapter[f"lora_start/{path}/{part}"] for part in "ab")
+  lead = adapter[f"lora_scale/{path}/scale"].ndim
+  return jnp.concatenate([a, start_a], -1), jnp.concatenate([b, -start_b], lead)
