@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 
 from ftjax import storage
 from ftjax.config import InputError, choice, positive
 from ftjax.data import loader
-from ftjax.data.general import General
+from ftjax.data.general import NO_REPLAY, General
+from ftjax.data.general import load as load_general
 from ftjax.data.versions import training
 from ftjax.evaluate.follow import follow
 from ftjax.evaluate.outputs import split_kinds
@@ -19,12 +21,12 @@ from ftjax.evaluate.pmapped import PARTITIONS, make_evaluator
 from ftjax.evaluate.samples import generate_and_score, samples_md
 from ftjax.finish import named_scores, validation_prompts
 from ftjax.generate.sampling import Sampling
-from ftjax.judging import general_of, open_general
+from ftjax.judging import general_of
 from ftjax.language_model import LanguageModel, base_of, load
 from ftjax.log import say
 from ftjax.models import hf, lora
 from ftjax.parallel.mesh import make_mesh
-from ftjax.pretrained import open_source
+from ftjax.pretrained import open_run, open_source
 from ftjax.research import report
 from ftjax.run_models import RunModels, run_config, run_of
 from ftjax.train import run_folder
@@ -46,6 +48,10 @@ def evaluate(config: ConfigDict) -> Scores:
     if run is None:
       raise InputError(
         f"follow=True watches a run folder, and source={config.source!r} is not one."
+      )
+    if jax.process_count() > 1:
+      raise InputError(
+        "follow=True is for one process: each would see other checkpoints as the newest."
       )
     return _follow(config, run)
   source = (
@@ -69,6 +75,8 @@ def evaluate(config: ConfigDict) -> Scores:
     scores[name], texts[name] = judge(model)
     del model
   scores = {name: scores[name] for name in ("base", "tuned") if name in scores}
+  if jax.process_index():
+    return scores  # the first of several processes writes
   output = _output(config, run)
   storage.write_text(output / "evaluation.json", json.dumps(scores, indent=2) + "\n")
   if judge.prompts:
@@ -226,14 +234,17 @@ def _data(config: ConfigDict, run: Path | None, model: LanguageModel):
 
 def _general(config: ConfigDict, run: Path | None, model: LanguageModel) -> General | None:
   """General text to measure: what config.general names, or what the run measured."""
-  if run is None:
-    return None if config.general in ("", "none") else open_general(
-      config.general, config.data, model.tokenizer, model.checkpoint, model.stop_ids
-    )  # fmt: skip
-  trained = run_config(run)
-  trained.eval.general = config.general or trained.eval.general
-  m = trained.model
-  return general_of(trained, open_source(m.source, m.revision, m.new_tokens))
+  if run is not None:
+    trained = run_config(run)
+    trained.eval.general = config.general or trained.eval.general
+    return general_of(trained, open_run(trained))
+  if config.general in ("", "none"):
+    return None
+  c = model.config
+  return load_general(
+    config.general, NO_REPLAY, config.data, model.tokenizer, model_max_length=c.max_length,
+    stops=model.stop_ids, vocab_size=c.vocabulary,
+  )  # fmt: skip
 
 
 def _output(config: ConfigDict, run: Path | None) -> Path:
