@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from ftjax import fitting
 from ftjax.assembly import assemble
 from ftjax.config import Duration, InputError, choice, positive
 from ftjax.data import loader
@@ -21,7 +22,7 @@ from ftjax.models.adapters import starting
 from ftjax.models.decoder import REMAT
 from ftjax.models.quant import base as quant
 from ftjax.parallel import distributed
-from ftjax.parallel.mesh import make_mesh, rows_split
+from ftjax.parallel.mesh import make_mesh
 from ftjax.pretrained import Opened, open_run, variables_of
 from ftjax.research import mfu
 from ftjax.research.report import plan_lines
@@ -105,7 +106,7 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
   del trainable, frozen  # The state owns them now, and its arrays will be donated.
 
   # The one shape that will run is compiled first: what does not fit fails here, not hours later.
-  compiled = made.step.compile(abstract(state), made.batch)
+  compiled = fitting.compile_step(config, made, abstract(state))
   tokens = t.batch_size * t.accumulate * length
   say(
     "\n".join(
@@ -157,15 +158,7 @@ def _check(config: ConfigDict, mesh) -> None:
   quant.check(config.model.quantize, config.adapter.kind)
   optim.check(config)
   _check_tokens(config)
-  for key, size in (
-    ("train.batch_size", t.batch_size),
-    ("eval.batch_size", config.eval.batch_size),
-  ):
-    split = rows_split(mesh)
-    if size % split:
-      raise InputError(
-        f"{key}={size} does not divide over the mesh: mesh.data x mesh.fsdp x mesh.expert = {split}. Use a multiple of {split}."
-      )
+  fitting.check_rows(config, mesh)
 
 
 def _check_tokens(config: ConfigDict) -> None:

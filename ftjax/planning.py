@@ -1,68 +1,90 @@
-"""A run planned: its real step compiled for devices that are not here, and what that says."""
+"""A run planned: its real step compiled for devices that are not here, and what that says; or, for
+GPUs, an estimate by formula."""
 
 import functools
 import math
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
+from jax.sharding import AbstractMesh, AxisType
 from ml_collections import ConfigDict
 
-from ftjax import tree
+from ftjax import fitting, tree
 from ftjax.assembly import Assembled, abstract_state, assemble
 from ftjax.models import hf, shapes
+from ftjax.models.config import ModelConfig
 from ftjax.models.quant import base as quant
 from ftjax.models.tensors import our_shape
+from ftjax.parallel import memory
 from ftjax.parallel import topology as topologies
-from ftjax.parallel.mesh import make_mesh
+from ftjax.parallel.mesh import AXES, TIME, make_mesh, mesh_sizes, rows_split
 from ftjax.parallel.topology import Topology
 from ftjax.pretrained import Opened, dtype_of, open_run, variables_of
-from ftjax.research.plan import hlo
-from ftjax.research.plan.chips import CHIPS, GPUS
+from ftjax.research.plan import estimate, hlo
+from ftjax.research.plan.chips import CHIPS, GPUS, Chip
 from ftjax.train.state import TrainState
 
 
 @dataclass(frozen=True)
 class Planned:
-  """What one compilation says. Bytes are of one device."""
+  """What is known of a step on one device (a chip, or of tpu7x half of one). Bytes are of one device
+  and seconds of one update."""
 
   topology: str
   devices: int
   fits: bool
   peak_bytes_per_chip: int
-  hbm_bytes_per_chip: int
-  parameters: int  # bytes
-  optimizer: int
-  frozen: int
-  temporary: int  # activations, gradients, gathered parameters: all that dies with the step
-  host: int  # bytes in the host's memory, of what is offloaded
-  collectives: dict[str, hlo.Collective] = field(default_factory=dict)
+  usable_bytes_per_chip: int
+  trained_bytes: int  # parameters that are trained
+  optimizer_bytes: int
+  frozen_bytes: int
+  temporary_bytes: int  # activations, gradients, gathered parameters: what dies with the step
+  host_bytes: int = 0  # in the host's memory, where train.remat=offload puts activations there
+  tokens: int = 0  # of one update, over all devices
+  compiled: bool = True  # False: by formula
   compile_seconds: float = 0.0
+  collectives: dict[str, hlo.Collective] = field(default_factory=dict)
+  estimated: estimate.Time | None = None
+  said: str = ""  # by the compiler, where it gave up
+  advice: str = ""  # where it does not fit
+
+
+@dataclass(frozen=True)
+class Model:
+  """A run's model as shapes: nothing but its config.json is read."""
+
+  opened: Opened
+  trainable: Any
+  frozen: Any
+
+  @property
+  def config(self) -> ModelConfig:
+    return self.opened.checkpoint.config
 
 
 def plan(config: ConfigDict, topology: str) -> Planned:
-  """Compiles the step of `config` for a topology. Raises InputError for bad config."""
+  """What the step of `config` needs on a topology (v5e:2x2, cpu:1, h100:8).
+
+  Raises InputError for bad config, or where the compiler for TPUs is not installed.
+  """
   where = topologies.parse(topology, GPUS)
-  devices = topologies.devices(where)
-  mesh = make_mesh(**config.mesh, devices=devices)
-  opened, trainable, frozen = described(config)
-  made = assemble(
-    config, opened.checkpoint.config, trainable, frozen, mesh,
-    warmup=10, total=1000, length=config.data.max_length,
-  )  # fmt: skip
-  state = abstract_state(trainable, frozen, made)
-  return compiled(where, made, state)
+  model = described(config)
+  if where.platform == "gpu":
+    return by_formula(config, where, model)
+  return by_compiling(config, where, model)
 
 
-def described(config: ConfigDict) -> tuple[Opened, Any, Any]:
-  """(the model, trainable, frozen) of a run, these as shape structs: nothing of the model but its
-  config.json is read."""
+def described(config: ConfigDict) -> Model:
+  """The model of a run, its variables as shape structs."""
   opened = open_run(config, Opened(shapes.shape_only(config.model.source), None, ()))
-  base = shapes_of(opened.checkpoint, dtype_of(config.model.dtype), config.model.quantize)
+  m = config.model
+  quant.check(m.quantize, config.adapter.kind)
+  base = shapes_of(opened.checkpoint, dtype_of(m.dtype), m.quantize)
   both = jax.eval_shape(functools.partial(variables_of, config, opened, None), base)
-  return opened, *both
+  return Model(opened, *both)
 
 
 def shapes_of(checkpoint: hf.Checkpoint, dtype, quantize: str = "") -> dict[str, Any]:
@@ -74,46 +96,141 @@ def shapes_of(checkpoint: hf.Checkpoint, dtype, quantize: str = "") -> dict[str,
   return quant.abstract(tree.unflatten(named), quantize)
 
 
-_OVER = re.compile(r"Used ([\d.]+)G of ([\d.]+)G hbm|temporaries \(([\d.]+)G\) exceeds")
-
-
-def compiled(where: Topology, made: Assembled, state: TrainState) -> Planned:
-  """The step's compilation, and what it says."""
-  mine = lambda part: sum(_local(x) for x in jax.tree.leaves(part))
-  usable = CHIPS[where.chip].usable
-  parts = dict(
-    topology=where.name,
-    devices=made.step.mesh.size,
-    hbm_bytes_per_chip=int(usable),
-    parameters=mine(state.trainable),
-    optimizer=mine(state.opt_state),
-    frozen=mine(state.frozen),
-  )
+def by_compiling(config: ConfigDict, where: Topology, model: Model) -> Planned:
+  """The step compiled for the devices of a TPU slice, or for this machine's CPU."""
+  devices = topologies.devices(where)
+  made, state = _made(config, model, make_mesh(**config.mesh, devices=devices))
+  guess = by_formula(config, where, model, len(devices))
   began = time.monotonic()
   try:
     program = made.step.compile(state, made.batch)
   except jax.errors.JaxRuntimeError as e:
-    if "RESOURCE_EXHAUSTED" not in str(e):
+    if fitting.EXHAUSTED not in str(e):
       raise
-    print(e)
-    return Planned(fits=False, peak_bytes_per_chip=0, temporary=0, host=0, **parts)
+    said = " ".join(str(e).split())[:400]
+    needed = [float(x) for x in re.findall(r"(?:Used |temporaries \()([\d.]+)G", said)]
+    peak = int(max(needed, default=0) * fitting.GIB)
+    fixed = dict(fits=False, said=said, compiled=True, advice=fitting.advice(config))
+    return replace(guess, peak_bytes_per_chip=peak, temporary_bytes=0, **fixed)
   took = time.monotonic() - began
-  import os
+  needs = program.memory_analysis()
+  peak = memory.peak(needs)
+  found = hlo.collectives(program.as_text())
+  fits = peak <= guess.usable_bytes_per_chip
+  return replace(
+    guess,
+    fits=fits,
+    peak_bytes_per_chip=peak,
+    temporary_bytes=needs.temp_size_in_bytes,
+    host_bytes=needs.host_temp_size_in_bytes,
+    compiled=True,
+    compile_seconds=round(took, 1),
+    collectives=found,
+    estimated=_time(config, where, model, made.step.mesh, guess, found),
+    advice="" if fits else fitting.advice(config),
+  )
 
-  os.environ.get("DUMP") and open(os.environ["DUMP"], "w").write(program.as_text())
-  m = program.memory_analysis()
-  held = m.argument_size_in_bytes + m.output_size_in_bytes - m.alias_size_in_bytes
-  peak = held + m.temp_size_in_bytes + m.generated_code_size_in_bytes
-  print(m, m.peak_memory_in_bytes)
-  return Planned(
+
+def held(config: ConfigDict, model: Model, mesh) -> tuple[int, int, int]:
+  """Bytes of one device: (parameters that are trained, optimizer, frozen)."""
+  _, state = _made(config, model, mesh)
+  local = lambda part: sum(map(_local, jax.tree.leaves(part)))
+  return local(state.trainable), local(state.opt_state), local(state.frozen)
+
+
+def abstract_mesh(config: ConfigDict, devices: int) -> AbstractMesh:
+  """The mesh of a config over so many devices, without devices."""
+  sizes = mesh_sizes(devices, **config.mesh)
+  return AbstractMesh(sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES))
+
+
+def by_formula(
+  config: ConfigDict,
+  where: Topology,
+  model: Model,
+  devices: int | None = None,
+  parts: tuple[int, int, int] | None = None,
+) -> Planned:
+  """The same without compiling: parameters and optimizer to the byte, activations by formula.
+
+  devices: where a chip is not one device. parts: what `held` gave, where it is known.
+  """
+  mesh = abstract_mesh(config, devices or where.count)
+  fitting.check_rows(config, mesh)
+  trained, moments, frozen = parts or held(config, model, mesh)
+  flash = config.model.attention != "xla" and (where.platform != "cpu" or mesh.size == 1)
+  temporary = estimate.activations(model.config, _shape(config, mesh), flash)
+  grads = 0 if config.adapter.kind != "none" else trained
+  temporary = int(temporary + grads)
+  peak = trained + moments + frozen + temporary
+  usable = _usable(where)
+  t = config.train
+  made = Planned(
+    topology=where.name,
+    devices=mesh.size,
     fits=peak <= usable,
     peak_bytes_per_chip=peak,
-    temporary=m.temp_size_in_bytes,
-    host=m.host_temp_size_in_bytes,
-    collectives=hlo.collectives(program.as_text()),
-    compile_seconds=took,
-    **parts,
+    usable_bytes_per_chip=usable,
+    trained_bytes=trained,
+    optimizer_bytes=moments,
+    frozen_bytes=frozen,
+    temporary_bytes=temporary,
+    tokens=t.batch_size * t.accumulate * config.data.max_length,
+    compiled=False,
+    advice="" if peak <= usable else fitting.advice(config),
   )
+  return replace(made, estimated=_time(config, where, model, mesh, made, _gathers(made, mesh)))
+
+
+def _made(config: ConfigDict, model: Model, mesh) -> tuple[Assembled, TrainState]:
+  fitting.check_rows(config, mesh)
+  made = assemble(
+    config, model.config, model.trainable, model.frozen, mesh,
+    warmup=10, total=1000, length=config.data.max_length,
+  )  # fmt: skip
+  return made, abstract_state(model.trainable, model.frozen, made)
+
+
+def _shape(config: ConfigDict, mesh) -> estimate.Shape:
+  t, m = config.train, config.model
+  split = mesh.size // (mesh.shape["data"] * mesh.shape["tensor"])
+  return estimate.Shape(
+    rows=t.batch_size / rows_split(mesh),
+    length=config.data.max_length / mesh.shape[TIME],
+    tensor=mesh.shape["tensor"],
+    width=dtype_of(m.compute_dtype or m.dtype)(0).itemsize,
+    gathered=split > 1,
+    remat=t.remat,
+    frozen=config.adapter.kind != "none",
+  )
+
+
+def _time(config, where: Topology, model: Model, mesh, made: Planned, found) -> Any:
+  chip = CHIPS.get(where.chip)
+  if chip is None:
+    return None
+  state = 2 * made.trained_bytes + made.optimizer_bytes
+  return estimate.time(
+    model.config, _shape(config, mesh), chip,
+    accumulate=config.train.accumulate, parts=mesh.shape["tensor"], state_bytes=state,
+    collectives=found,
+  )  # fmt: skip
+
+
+def _gathers(made: Planned, mesh) -> dict[str, hlo.Collective]:
+  """The collectives that fully sharded training cannot do without, where nothing was compiled:
+  parameters gathered for both passes, gradients scattered."""
+  split = mesh.size // (mesh.shape["data"] * mesh.shape["tensor"])
+  held = made.frozen_bytes + made.trained_bytes
+  if split == 1:
+    return {}
+  sent = 2 * held * (split - 1) + made.trained_bytes * (split - 1)
+  return {"all-gather": hlo.Collective(0, sent)}
+
+
+def _usable(where: Topology) -> int:
+  chip: Chip | None = CHIPS.get(where.chip)
+  return int(chip.usable) if chip else memory.machine() // where.count
 
 
 def _local(x: jax.ShapeDtypeStruct) -> int:

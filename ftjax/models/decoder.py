@@ -4,6 +4,7 @@ weights."""
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
 
 from ftjax.config import choice
 from ftjax.models import blocked, stacked, virtual
@@ -26,6 +27,7 @@ __all__ = ["Decoder", "head", "init", "logits", "unstack"]
 
 # Stacked over layers along axis 0.
 COLLECTIONS = dict.fromkeys(("params", base.COLLECTION, *kinds.COLLECTIONS), 0)
+BLOCK_INPUT = "block_input"  # the name of what a block reads
 _attended = jax.checkpoint_policies.save_only_these_names(blocked.RESIDUALS)
 # What the backward pass may keep; everything else in a block it computes again.
 REMAT = {
@@ -33,6 +35,12 @@ REMAT = {
   "block": _attended,
   "dots": jax.checkpoint_policies.save_from_both_policies(
     jax.checkpoint_policies.dots_with_no_batch_dims_saveable, _attended
+  ),
+  "offload": jax.checkpoint_policies.save_and_offload_only_these_names(
+    names_which_can_be_saved=[],
+    names_which_can_be_offloaded=[BLOCK_INPUT, blocked.RESIDUALS],
+    offload_src="device",
+    offload_dst="pinned_host",
   ),
 }
 
@@ -58,6 +66,7 @@ class Block(nn.Module):
   ):
     """varied: what differs between the layers of a scan, None where nothing does."""
     c = self.config
+    x_BTD = checkpoint_name(x_BTD, BLOCK_INPUT)
     window, which = (own if v is None else v for own, v in zip(self.layer, varied, strict=True))
     rope = jax.tree.map(lambda x: x[which], ropes) if isinstance(ropes, Table) else ropes[which]
     attention = Attention(c, self.dtype, self.attention, self.dropout, name="attention")
@@ -111,7 +120,7 @@ class Decoder(nn.Module):
   config: ModelConfig
   dtype: jnp.dtype = jnp.float32  # of the computation
   attention: str = "auto"
-  remat: str = "none"  # what backward recomputes: "none" nothing, "dots" all but matrix products, "block" all but attention
+  remat: str = "none"  # what backward recomputes: "none" nothing, "dots" all but matrix products, "block" all but attention; "offload" as "block", what is kept waits in the host's memory
   dropout: float = 0.0  # of adapters
   scan: bool = True
   neftune: float = 0.0  # alpha of the noise on token vectors in training

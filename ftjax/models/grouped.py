@@ -17,7 +17,7 @@ def grouped_dot(x_RD: jax.Array, w_EDF: jax.Array, sizes_E: jax.Array) -> jax.Ar
   """[R, F], of x's dtype: the first sizes[0] rows of x times w[0], the next sizes[1] times w[1], and
   so on.
 
-  sizes: int32, adding up to R. Sums are float32.
+  sizes: int32, adding up to R, or to less: what the rows behind get is not said. Sums are float32.
   """
   if platform() == "cpu":
     return _walked(x_RD, w_EDF, sizes_E)

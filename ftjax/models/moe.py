@@ -8,6 +8,7 @@ experts that it was sent to.
 
 import functools
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -21,7 +22,7 @@ from ftjax.models.config import Experts, ModelConfig
 from ftjax.models.grouped import grouped_dot
 from ftjax.models.layers import ACTIVATIONS, Linear
 from ftjax.models.quant import base
-from ftjax.parallel.mesh import BATCH, ambient, fit
+from ftjax.parallel.mesh import BATCH, TIME, ambient, fit
 
 
 class MoE(nn.Module):
@@ -120,26 +121,38 @@ def _dequantized(x_BTD, gates, ids, up: Weights, down: Weights, c: ModelConfig) 
 
 
 def _over_the_mesh(x_BTD, gates, ids, up: Weights, down: Weights, c: ModelConfig) -> jax.Array:
-  """_mixture, each device with the rows of the batch and the part of F that are its own.
+  """_mixture, each device with the tokens of the batch, the experts and the part of F that are its
+  own.
 
-  Sorting would otherwise mix the tokens of all devices. Whole experts are not spread over devices:
-  their loads differ, and each device would have to be ready for all tokens.
+  Sorting would otherwise mix the tokens of all devices. Where the mesh spreads whole experts, their
+  devices gather each other's tokens, each runs those that its own experts get, and the sums are
+  scattered back: loads differ, so each has to be ready for all tokens.
   """
   mesh = ambient()
   if mesh is None:
     return _mixture(x_BTD, gates, ids, up, down, c)
-  rows = fit(P(BATCH), x_BTD.shape, mesh)
+  rows = fit(P(BATCH, TIME), x_BTD.shape, mesh)
+  spread = fit(P(("expert",)), (c.experts.count,), mesh)[0]
+  shared = "expert" not in _axes(rows[0])  # The rows do not divide: all have the same ones.
   split = fit(P("tensor"), (c.F,), mesh)[0]
   specs_up = Weights(
-    kernel=P(None, None, None, split),
-    bias=P(None, None, split),
-    a=P(),
-    b=P(None, None, None, split),
+    kernel=P(spread, None, None, split),
+    bias=P(spread, None, split),
+    a=P(spread),
+    b=P(spread, None, None, split),
   )
-  specs_down = Weights(kernel=P(None, split), bias=P(), a=P(None, split), b=P())
+  specs_down = Weights(kernel=P(spread, split), bias=P(spread), a=P(spread, split), b=P(spread))
 
-  def local(*args):
-    y_BTD = _mixture(*args, c)
+  def local(x_BTD, gates, ids, up, down):
+    if spread:
+      gather = lambda v: v if shared else jax.lax.all_gather(v, spread, tiled=True)
+      x_BTD, gates, ids = map(gather, (x_BTD, gates, ids))
+      ids -= jax.lax.axis_index(spread) * up.kernel.shape[0]
+    y_BTD = _mixture(x_BTD, gates, ids, up, down, c)
+    if spread:
+      y_BTD = (
+        jax.lax.psum(y_BTD, spread) if shared else jax.lax.psum_scatter(y_BTD, spread, tiled=True)
+      )
     return jax.lax.psum(y_BTD, split) if split else y_BTD
 
   specs = (rows, rows, rows, specs_up, specs_down)
@@ -152,14 +165,25 @@ def _mixture(x_BTD, gates_BTk, ids_BTk, up: Weights, down: Weights, c: ModelConf
   B, T, D = x_BTD.shape
   E, k = up.kernel.shape[0], ids_BTk.shape[-1]
   expert_of = ids_BTk.reshape(-1)  # [R = B * T * k]
+  expert_of = jnp.where((expert_of >= 0) & (expert_of < E), expert_of, E)  # others' come last
   order = jnp.argsort(expert_of, stable=True)
-  sizes_E = jnp.bincount(expert_of, length=E).astype(jnp.int32)
+  sizes_E = jnp.bincount(expert_of, length=E + 1)[:E].astype(jnp.int32)
   expert_of = expert_of[order]
-  x_RD = x_BTD.reshape(-1, D)[order // k]
+  own = (lambda y: y) if E == c.experts.count else partial(_where, expert_of < E)
+  x_RD = own(x_BTD.reshape(-1, D)[order // k])
   h_RF = _gated(_apply(x_RD, up, sizes_E, expert_of), c)
-  y_RD = _apply(h_RF, down, sizes_E, expert_of)[jnp.argsort(order)]
+  y_RD = own(_apply(h_RF, down, sizes_E, expert_of))[jnp.argsort(order)]
   gates = gates_BTk.astype(y_RD.dtype)
   return jnp.einsum("BTkD,BTk->BTD", y_RD.reshape(B, T, k, D), gates)
+
+
+def _where(keep_R, y_RD):
+  """Zero in rows that are not to be kept, whatever stands there."""
+  return jnp.where(keep_R[:, None], y_RD, 0)
+
+
+def _axes(part) -> tuple[str, ...]:
+  return (part,) if isinstance(part, str) else part or ()
 
 
 def _apply(x_RI, w: Weights, sizes_E, expert_of) -> jax.Array:

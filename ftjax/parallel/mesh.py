@@ -27,23 +27,30 @@ def make_mesh(
   of a mixture split, whole; all else as by fsdp.
   """
   devices = jax.devices() if devices is None else devices
-  given = dict(data=data, fsdp=fsdp, tensor=tensor, sequence=sequence, expert=expert)
+  sizes = mesh_sizes(
+    len(devices), data=data, fsdp=fsdp, tensor=tensor, sequence=sequence, expert=expert
+  )
+  return jax.make_mesh(sizes, AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices)
+
+
+def mesh_sizes(count: int, **given: int) -> tuple[int, ...]:
+  """How many of `count` devices stand along each of AXES. Raises InputError where they do not fill
+  the mesh."""
   sizes = {axis: given[axis] for axis in AXES}
   free = [axis for axis, size in sizes.items() if size == -1]
   known = int(np.prod([size for size in sizes.values() if size != -1]))
   bad = len(free) > 1 or any(size < 1 for size in sizes.values() if size != -1)
   if not bad and free:
-    sizes[free[0]] = len(devices) // known
-  if bad or int(np.prod(list(sizes.values()))) != len(devices):
-    said = [f"mesh.{k}={v}" for k, v in given.items() if v != 1 or k in ("data", "fsdp", "tensor")]
+    sizes[free[0]] = count // known
+  if bad or int(np.prod(list(sizes.values()))) != count:
+    usual = ("data", "fsdp", "tensor")
+    said = [f"mesh.{k}={given[k]}" for k in (*usual, "sequence", "expert")
+            if k in usual or given[k] != 1]  # fmt: skip
     raise InputError(
-      f"{' '.join(said)} does not cover "
-      f"{len(devices)} device(s): the product must be {len(devices)}. "
+      f"{' '.join(said)} does not cover {count} device(s): the product must be {count}. "
       "Set one of them to -1 to take what is left."
     )
-  return jax.make_mesh(
-    tuple(sizes.values()), AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices
-  )
+  return tuple(sizes.values())
 
 
 def rows_split(mesh: Mesh | jax.sharding.AbstractMesh) -> int:
@@ -83,10 +90,11 @@ def fit(spec: P, shape: tuple[int, ...], mesh) -> P:
   sizes = dict(zip(mesh.axis_names, mesh.axis_sizes, strict=True))
   parts = []
   for size, part in zip(shape, tuple(spec) + (None,) * (len(shape) - len(spec)), strict=True):
-    axes = (part,) if isinstance(part, str) else (part or ())
+    several = part if isinstance(part, tuple) else ()
+    axes = (part,) if isinstance(part, str) else tuple(a for a in several if sizes[a] > 1)
     while size % int(np.prod([sizes[a] for a in axes])):
       axes = axes[:-1]
-    parts.append(part if isinstance(part, str) and axes else axes or None)
+    parts.append(axes if len(axes) > 1 else axes[0] if axes else None)
   return P(*parts)
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import jax
 
 from ftjax.config import InputError
-from ftjax.log import say
 
 # TPU chips by the name that slices have: what libtpu calls them, options of a slice.
 TPUS = {
@@ -63,10 +62,19 @@ def parse(name: str, gpus=()) -> Topology:
 
 
 def devices(topology: Topology) -> list:
-  """The devices of a TPU slice, to compile for; a chip of tpu7x is two.
+  """The devices of a TPU slice, to compile for (a chip of tpu7x is two), or CPU devices that are
+  here.
 
   Raises InputError where libtpu is not installed or knows no such slice.
   """
+  if topology.platform == "cpu":
+    here = jax.devices("cpu")
+    if len(here) < topology.count:
+      raise InputError(
+        f"--topology={topology.name!r}: JAX has {len(here)} CPU device(s) here. Set XLA_FLAGS="
+        f"--xla_force_host_platform_device_count={topology.count}."
+      )
+    return here[: topology.count]
   if importlib.util.find_spec("libtpu") is None:
     raise InputError(
       "Compiling for a TPU needs its compiler, which is the package libtpu: pip install "
@@ -91,6 +99,3 @@ def devices(topology: Topology) -> list:
 
 def _first(e: Exception) -> str:
   return str(e).splitlines()[0][:200]
-
-
-__all__ = ["TPUS", "Topology", "devices", "parse", "say"]

@@ -58,6 +58,13 @@ def _gathered(head: Head, dtype) -> Head:
   return replace(head, kernel=constrain(head.kernel.astype(dtype), *places))
 
 
+def _shards(T: int) -> int:
+  """Over how many devices the tokens of a row are split."""
+  mesh = ambient()
+  size = 1 if mesh is None else mesh.shape[TIME]
+  return 1 if T % size else size
+
+
 class Order(NamedTuple):
   """Tokens that carry weight first, each row for itself (rows may live on different devices).
 
@@ -137,12 +144,36 @@ def _primal(length, smoothing, hidden_BTD, head, targets_BT, weights_BT):
 _loss = jax.custom_vjp(_primal, nondiff_argnums=(0, 1))
 
 
+def _parts(B: int, T: int) -> tuple[int, ...]:
+  """(devices that split rows, devices that split T) where there are such, else ()."""
+  mesh = ambient()
+  rows = 1 if mesh is None or B % rows_split(mesh) else rows_split(mesh)
+  return (rows, _shards(T)) if rows * _shards(T) > 1 else ()
+
+
+def _products(left_BCX, right_BCY, parts, places):
+  """float32 [X, Y], summed over tokens; or [*parts, X, Y], each device's own sum, so that devices add
+  theirs up once and not for every chunk."""
+  if not parts:
+    contract = (((0, 1), (0, 1)), ((), ()))
+    return jax.lax.dot_general(left_BCX, right_BCY, contract, preferred_element_type=jnp.float32)
+  (R, S), (B, C) = parts, left_BCX.shape[:2]
+  apart = lambda x: x.reshape(R, B // R, S, C // S, -1)
+  contract = (((1, 3), (1, 3)), ((0, 2), (0, 2)))
+  y = jax.lax.dot_general(
+    apart(left_BCX), apart(right_BCY), contract, preferred_element_type=jnp.float32
+  )
+  return constrain(y, *places)
+
+
 def _forward(length, smoothing, hidden_BTD, head, targets_BT, weights_BT):
   train_kernel, train_bias = head.kernel.perturbed, head.bias is not None and head.bias.perturbed
   bias = head.bias.value if head.bias is not None else None
   head = replace(head, kernel=head.kernel.value, bias=bias)
   hidden_BTD, targets_BT, weights_BT = hidden_BTD.value, targets_BT.value, weights_BT.value
   own, head = head, _gathered(head, hidden_BTD.dtype)
+  parts = _parts(hidden_BTD.shape[0], length)
+  places = (BATCH, TIME)[: len(parts)] + (("tensor", None) if head.tied else (None, "tensor"))
   hidden_BTD = constrain(hidden_BTD, BATCH, None, None)
 
   order = _order(weights_BT, length)
@@ -164,20 +195,21 @@ def _forward(length, smoothing, hidden_BTD, head, targets_BT, weights_BT):
     d_BCV = d_BCV.astype(h_BCD.dtype)
     if train_kernel:
       left, right = (d_BCV, h_BCD) if head.tied else (h_BCD, d_BCV)
-      contract = (((0, 1), (0, 1)), ((), ()))
-      d_kernel += jax.lax.dot_general(left, right, contract, preferred_element_type=jnp.float32)
+      d_kernel += _products(left, right, parts, places)
     axes = ((2,), (0 if head.tied else 1,)), ((), ())
     d_h_BCD = jax.lax.dot_general(d_BCV, head.kernel.astype(h_BCD.dtype), axes)
     return d_kernel, d_bias, _put(nll_BP, nll_BC, i), _put(d_hidden_BPD, d_h_BCD, i)
 
+  shape = (*parts, *head.kernel.shape)
   start = (
-    jnp.zeros(head.kernel.shape, jnp.float32) if train_kernel else None,
+    constrain(jnp.zeros(shape, jnp.float32), *places) if train_kernel else None,
     jnp.zeros(bias.shape, jnp.float32) if train_bias else None,
     jnp.zeros(order.at.shape, jnp.float32),
     jnp.zeros((*order.at.shape, hidden_BTD.shape[-1]), hidden_BTD.dtype),
   )
   carry = jax.lax.fori_loop(0, order.chunks, one, start)
   d_kernel, d_bias, nll_BP, d_hidden_BPD = carry
+  d_kernel = d_kernel.sum((0, 1)) if train_kernel and parts else d_kernel
   like = jax.tree.map(lambda x: x[:0], own)  # residuals must be arrays: these carry only dtypes
   out = nll_BP.sum(), _back(nll_BP, order)
   return out, (_back(d_hidden_BPD, order), d_kernel, d_bias, like)

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ftjax.models import blocked, cudnn, splash
-from ftjax.models.attention import attend_xla
+from ftjax.models import attention, blocked, cudnn, splash
+from ftjax.models.attention import attend_xla, by_window
 from ftjax.models.scores import Scores, alibi_slopes
 from ftjax.models.view import View, visible
+from ftjax.parallel.mesh import make_mesh
 from tests.models.reference import FAST, rows
 
 BATCH = rows(((90, 71), (47,)), 163)  # more than one block of queries, packed and padded
@@ -60,6 +61,44 @@ def test_values_and_gradients_are_those_of_xla(name, kind):
   for x, y in zip(grads, expected_grads, strict=True):
     np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-4)
   assert np.abs(expected_grads[3]).max() > 0.1 or not sinks
+
+
+def test_splash_over_a_mesh_is_xla_alone():
+  """Rows, queries and heads are on eight devices, and there are fewer key heads than these."""
+  q, k, v, sinks = drawn()
+  k, v = k[:, :, :1], v[:, :, :1]
+  scores = Scores(0.4)
+  expected = attend_xla(*map(jnp.asarray, (q, k, v)), VIEW, scores, None, jnp.asarray(sinks))
+  with jax.set_mesh(make_mesh(data=2, sequence=2, tensor=2)):
+    found = jax.jit(splash.attend, static_argnums=(4,))(q, k, v, VIEW, scores, sinks_N=sinks)
+  seen = (BATCH.segments > 0)[..., None, None]
+  np.testing.assert_allclose(np.where(seen, found, 0), np.where(seen, expected, 0), atol=1e-5)
+
+
+def test_each_layer_of_a_scan_gets_its_window():
+  """Splash is compiled for windows that are numbers: a branch for each that the model has."""
+  seen = lambda window: by_window(lambda window: jnp.int32(window or -1), (7, 0, 3), window)
+  traced = [int(jax.jit(seen)(jnp.int32(w))) for w in (7, 3, 2**31 - 1)]
+  assert traced == [7, 3, -1] and seen(None) == -1 and seen(5) == 5
+
+
+@pytest.mark.parametrize(
+  "kind, scores, dtype, expected",
+  [
+    ("cpu", Scores(1.0), jnp.float32, "blocked"),
+    ("tpu", Scores(1.0), jnp.float32, "splash"),
+    ("tpu", Scores(1.0, 0.0, (0.5,)), jnp.float32, "xla"),
+    ("gpu", Scores(1.0), jnp.bfloat16, "cudnn"),
+    ("gpu", Scores(1.0), jnp.float32, "xla"),
+    ("gpu", Scores(1.0, 30.0), jnp.bfloat16, "xla"),
+  ],
+)
+def test_auto_goes_by_platform_and_by_what_is_asked(monkeypatch, kind, scores, dtype, expected):
+  monkeypatch.setattr(attention, "platform", lambda: kind)
+  chosen = attention.implementation("auto", cached=False, scores=scores, sinks=False, dtype=dtype)
+  assert chosen == expected
+  cached = attention.implementation("splash", cached=True, scores=scores, sinks=False, dtype=dtype)
+  assert cached == "xla"
 
 
 def test_a_sink_is_one_more_key_without_a_value():

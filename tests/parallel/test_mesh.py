@@ -14,15 +14,15 @@ from ftjax.parallel.pjit import pjit
 @pytest.mark.parametrize(
   "asked, given",
   [
-    ({}, (8, 1, 1)),
-    (dict(data=1, fsdp=-1), (1, 8, 1)),
-    (dict(tensor=2, fsdp=2), (2, 2, 2)),
-    (dict(data=4, tensor=2), (4, 1, 2)),
+    ({}, (8, 1, 1, 1, 1)),
+    (dict(data=1, fsdp=-1), (1, 8, 1, 1, 1)),
+    (dict(tensor=2, fsdp=2), (2, 2, 1, 1, 2)),
+    (dict(data=1, sequence=2, expert=-1), (1, 1, 4, 2, 1)),
   ],
 )
 def test_one_axis_takes_what_is_left(asked, given):
   mesh = make_mesh(**asked)
-  assert tuple(mesh.shape.values()) == given and mesh.axis_types == (AxisType.Auto,) * 3
+  assert tuple(mesh.shape.values()) == given and mesh.axis_types == (AxisType.Auto,) * 5
 
 
 def test_some_of_the_devices():
@@ -49,7 +49,8 @@ def test_a_mesh_that_does_not_cover_the_devices(asked):
     (P("fsdp", "tensor"), (4, 6), P("fsdp", "tensor")),
     (P("fsdp", "tensor"), (5, 6), P(None, "tensor")),
     (P(("data", "fsdp"), None), (4, 7), P(("data", "fsdp"), None)),
-    (P(("data", "fsdp"), None), (6, 7), P(None, None)),
+    (P(("data", "fsdp"), None), (6, 7), P("data", None)),
+    (P(("data", "fsdp"), None), (5, 7), P(None, None)),
     (P("fsdp"), (4, 3, 2), P("fsdp", None, None)),
   ],
 )

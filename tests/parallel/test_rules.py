@@ -16,7 +16,7 @@ from ftjax.models.adapters import ia3
 from ftjax.models.formats import stored
 from ftjax.models.targets import adaptable
 from ftjax.parallel import rules
-from ftjax.parallel.mesh import make_mesh, replicated
+from ftjax.parallel.mesh import BATCH, make_mesh, replicated
 from ftjax.parallel.pjit import pjit
 from tests.families import VARIANTS
 from tests.models.reference import quiet, rows
@@ -147,9 +147,9 @@ def alone(checkpoints):
 
 def _alone(c):
   model = decoder.Decoder(c.config, attention="xla")
-  batch = rows(((9, 4),) * 3 + ((13,),) * 3 + ((5,),) * 2, 13)[:3]
+  batch = rows(((9, 4),) * 3 + ((13,),) * 3 + ((5,),) * 2, 16)[:3]
   weigh = (
-    np.random.default_rng(1).normal(0, 0.1, (8, 13, 97)).astype("f4") * (batch[2] > 0)[..., None]
+    np.random.default_rng(1).normal(0, 0.1, (8, 16, 97)).astype("f4") * (batch[2] > 0)[..., None]
   )
 
   def loss(variables, *batch):
@@ -172,6 +172,8 @@ def _alone(c):
     ("llama", dict(data=2, fsdp=2, tensor=2)),
     ("gpt2", dict(data=1, fsdp=4, tensor=2)),
     pytest.param("mixtral", dict(data=2, fsdp=2, tensor=2), marks=pytest.mark.slow),
+    ("llama", dict(data=1, fsdp=2, sequence=4)),  # packed documents lie over several devices
+    ("mixtral", dict(data=1, fsdp=2, expert=2, sequence=2)),
     ("olmo2", dict(data=2, fsdp=2, tensor=2)),  # a norm over heads that are on two devices
   ],
 )
@@ -179,7 +181,7 @@ def test_eight_devices_give_what_one_gives(alone, kind, shape):
   variables, batch, fn, expected = alone(kind)
   mesh = make_mesh(**shape)
   places = rules.shardings(variables, mesh)
-  split = jax.sharding.NamedSharding(mesh, P(("data", "fsdp"), None))
+  split = jax.sharding.NamedSharding(mesh, P(BATCH, None))
   inputs, outputs = (places, split, split, split), (replicated(mesh), places)
   found = pjit(fn, mesh, inputs=inputs, outputs=outputs)(jax.device_put(variables, places), *batch)
 

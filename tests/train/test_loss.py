@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ftjax.models.head import Head
+from ftjax.parallel.mesh import make_mesh
 from ftjax.train.loss import next_token_loss
 
 B, T, D, V = 3, 13, 5, 17  # prime sizes
@@ -50,6 +51,24 @@ def test_equals_the_plain_loss_and_its_gradients(tied, bias, chunk, flags):
   theirs_grad = jax.grad(scaled(theirs), argnums=(0, 1))(hidden, head)
   for a, b in zip(jax.tree.leaves(ours_grad), jax.tree.leaves(theirs_grad), strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_rows_and_tokens_over_a_mesh_give_the_same_and_are_added_up_once():
+  """Chunks take tokens from every device; a trained head's gradient is summed after the loop."""
+  rng = np.random.default_rng(0)
+  hidden, kernel = rng.normal(size=(4, 24, D)).astype("f4"), rng.normal(size=(D, V)).astype("f4")
+  targets = rng.integers(0, V, (4, 24)).astype("i4")
+  weights = rng.choice([0.0, 0.5, 1.0], (4, 24)).astype("f4")
+  loss = lambda h, k: next_token_loss(h, Head(k), targets, weights, chunk=7)[0]
+  graded = jax.jit(jax.value_and_grad(loss, (0, 1)))
+  expected = graded(hidden, kernel)
+  with jax.set_mesh(make_mesh(data=2, fsdp=2, sequence=2)):
+    found = jax.jit(jax.value_and_grad(loss, (0, 1)))
+    text = found.lower(hidden, kernel).compile().as_text()
+    for a, b in zip(jax.tree.leaves(found(hidden, kernel)), jax.tree.leaves(expected), strict=True):
+      np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+  inside = [line for line in text.splitlines() if " all-reduce(" in line and "while/body" in line]
+  assert not [line for line in inside if f"f32[{D},{V}]" in line]
 
 
 def shapes_in(jaxpr) -> set[tuple[int, ...]]:

@@ -152,7 +152,7 @@ def test_the_loop_moves_nothing_between_host_and_device_in_silence():
     step(state, batches[1])
 
 
-@pytest.mark.parametrize("remat", ["dots", "block"])
+@pytest.mark.parametrize("remat", ["dots", "block", "offload"])
 def test_remat_changes_no_gradient(remat):
   _, plain = run([toy.batch(2, 9)])
   _, sums = run([toy.batch(2, 9)], decoder=Decoder(CONFIG, remat=remat))

@@ -5,6 +5,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 KINDS = (
@@ -33,24 +34,28 @@ def collectives(text: str) -> dict[str, Collective]:
   """{kind: Collective} of an HLO module's text, as `compiled.as_text()` gives it.
 
   One inside a loop counts as often as the loop runs; one that XLA spreads over several fusions, to
-  overlap with computation, counts once. Bytes are what a chip sends if its group stands in a ring,
+  overlap with computation, counts where it is started. Bytes are what a chip sends if its group stands in a ring,
   which is the least possible: of an all-gather (n - 1) / n of its result, of an all-reduce twice
   that, of a reduce-scatter (n - 1) times its result.
   """
   bodies, entry = _computations(text)
-  found: dict[str, tuple[str, int, float]] = {}  # by channel: (kind, times, bytes)
+  found: dict[tuple[str, str], _Seen] = {}  # by kind and channel
 
   def walk(name: str, times: int) -> None:
-    for line in bodies.get(name, ()):
+    lines = bodies.get(name, ())
+    starts = any('"AsyncCollectiveStart"' in line for line in lines)
+    for line in lines:
       if op := _OP.match(line):
         own, result, kind, started, rest = op.groups()
         n = _group(rest, kind)
         if n > 1:
           channel = re.search(r"channel_id=(\d+)", rest)
-          key = channel[1] if channel else own
+          key = kind, channel[1] if channel else own
           sent = _sent(kind, _nbytes(result, bool(started), kind), n)
-          _, before, most = found.get(key, (kind, 0, 0.0))
-          found[key] = kind, max(times, before), max(sent, most)
+          seen = found.setdefault(key, _Seen(kind))
+          seen.bytes = max(seen.bytes, sent)
+          seen.times = max(seen.times, times)
+          seen.starts += times if starts else 0
         continue  # An all-reduce calls its sum, in which there is nothing.
       if loop := _LOOP.search(line):
         walk(loop[2], times * _trips(line, bodies.get(loop[1], ())))
@@ -61,10 +66,22 @@ def collectives(text: str) -> dict[str, Collective]:
 
   walk(entry, 1)
   totals: dict[str, list] = defaultdict(lambda: [0, 0.0])
-  for kind, times, sent in found.values():
-    totals[kind][0] += times
-    totals[kind][1] += times * sent
+  for seen in found.values():
+    times = seen.starts or seen.times
+    totals[seen.kind][0] += times
+    totals[seen.kind][1] += times * seen.bytes
   return {kind: Collective(count, round(size)) for kind, (count, size) in sorted(totals.items())}
+
+
+@dataclass
+class _Seen:
+  """What is known of a channel. times: the most often that a part of it runs; starts: how often it is
+  started, where XLA says so."""
+
+  kind: str
+  times: int = 0
+  starts: int = 0
+  bytes: float = 0.0
 
 
 def _trips(line: str, condition: Sequence[str]) -> int:
