@@ -58,6 +58,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
   """
   mesh = make_mesh(**config.mesh)
   _check(config, mesh)
+  run_folder.check_local(workdir)
   opened = open_run(config)
   pinned = config.data.to_dict() | {"train": training.pinned(config.data.train, workdir)}
   data = loader.load(
@@ -187,8 +188,6 @@ def _plan(config: ConfigDict, epoch: float, length: int) -> tuple[Plan, int]:
     save_every=steps(config.checkpoint.every, "checkpoint.every", total),
   )
   return plan, steps(config.optim.warmup, "optim.warmup", total)
-
-
 
 
 def _name_rows(rows, bins, chosen: np.ndarray) -> str:
