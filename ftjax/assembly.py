@@ -10,15 +10,15 @@ import optax
 from ml_collections import ConfigDict
 
 from ftjax.batch import Batch, empty
-from ftjax.judging import begins_as_base, remedies_of
+from ftjax.data.general import Replay
 from ftjax.models.config import ModelConfig
 from ftjax.models.decoder import Decoder
 from ftjax.parallel import rules
 from ftjax.parallel.pjit import Partitioned
 from ftjax.pretrained import dtype_of
 from ftjax.train import optim
-from ftjax.train.remedies import placed
-from ftjax.train.state import TrainState, Variables, shard_state
+from ftjax.train.remedies import Remedies
+from ftjax.train.state import TrainState, Variables, copied, shard_state
 from ftjax.train.step import batch_sharding, compile_step, make_loss
 
 
@@ -50,12 +50,12 @@ def assemble(
   o, t = config.optim, config.train
   decoder = decoder_of(config, model)
   schedule = optim.make_schedule(o.schedule, o.learning_rate, warmup=warmup, total=total)
-  tx = optim.make_optimizer(
-    o.name, schedule, b1=o.b1, b2=o.b2, eps=o.eps, weight_decay=o.weight_decay, clip=o.clip
-  )
-  places = shard_state(trainable, frozen, tx, functools.partial(rules.shardings, mesh=mesh), mesh)
+  tx = optim.from_config(config, schedule)
   remedies = remedies_of(config)
-  places = placed(places, remedies, begins_as_base(config))
+  places = shard_state(
+    trainable, frozen, tx, functools.partial(rules.shardings, mesh=mesh), mesh,
+    ema=remedies.ema > 0, start=remedies.start,
+  )  # fmt: skip
   loss = make_loss(decoder, smoothing=t.label_smoothing)
   step = compile_step(mesh, places, loss, tx, schedule, remedies)
   rows = batch_sharding(mesh)
@@ -76,17 +76,26 @@ def decoder_of(config: ConfigDict, model: ModelConfig) -> Decoder:
   )
 
 
+def remedies_of(config: ConfigDict) -> Remedies:
+  """What of a config keeps the model near its base, in an update. New adapters leave the base as it
+  is."""
+  t, o, a = config.train, config.optim, config.adapter
+  new = a.kind != "none" and not a.source
+  replayed = Replay.parse(t.replay).share > 0
+  return Remedies(kl=t.kl, general=replayed, l2sp=o.l2sp, ema=o.ema, identity=new)
+
+
 def abstract_state(trainable: Any, frozen: Any, made: Assembled) -> TrainState:
-  """The shape structs, with places, of the state that train.state.init_state and
-  train.remedies.keep would make."""
+  """The shape structs, with places, of the state that train.state.init_state would make."""
   key = jax.eval_shape(lambda: jax.random.key_data(jax.random.key(0)))
   step = jax.ShapeDtypeStruct((), np.int32)
-  state = TrainState(step, trainable, frozen, jax.eval_shape(made.tx.init, trainable), key)
-  if made.places.ema is not None:
-    wide = lambda x: jax.ShapeDtypeStruct(x.shape, np.float32)
-    state = state._replace(ema=jax.tree.map(wide, trainable))
-  if made.places.start is not None:
-    state = state._replace(start=trainable)
+  ema, start = jax.eval_shape(
+    lambda x: (copied(x, np.float32), copied(x)), trainable
+  )  # of which the state has what it needs
+  state = TrainState(
+    step, trainable, frozen, jax.eval_shape(made.tx.init, trainable), key,
+    None if made.places.ema is None else ema, None if made.places.start is None else start,
+  )  # fmt: skip
   return jax.tree.map(
     lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), state, made.places
   )

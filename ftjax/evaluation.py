@@ -12,7 +12,8 @@ from ml_collections import ConfigDict
 from ftjax import storage
 from ftjax.config import InputError, choice, positive
 from ftjax.data import loader
-from ftjax.data.general import General
+from ftjax.data.general import NO_REPLAY, General
+from ftjax.data.general import load as load_general
 from ftjax.data.versions import training
 from ftjax.evaluate.follow import follow
 from ftjax.evaluate.outputs import split_kinds
@@ -20,12 +21,12 @@ from ftjax.evaluate.pmapped import PARTITIONS, make_evaluator
 from ftjax.evaluate.samples import generate_and_score, samples_md
 from ftjax.finish import named_scores, validation_prompts
 from ftjax.generate.sampling import Sampling
-from ftjax.judging import general_of, open_general
+from ftjax.judging import general_of
 from ftjax.language_model import LanguageModel, base_of, load
 from ftjax.log import say
 from ftjax.models import hf, lora
 from ftjax.parallel.mesh import make_mesh
-from ftjax.pretrained import open_source
+from ftjax.pretrained import open_run, open_source
 from ftjax.research import report
 from ftjax.run_models import RunModels, run_config, run_of
 from ftjax.train import run_folder
@@ -233,14 +234,17 @@ def _data(config: ConfigDict, run: Path | None, model: LanguageModel):
 
 def _general(config: ConfigDict, run: Path | None, model: LanguageModel) -> General | None:
   """General text to measure: what config.general names, or what the run measured."""
-  if run is None:
-    return None if config.general in ("", "none") else open_general(
-      config.general, config.data, model.tokenizer, model.checkpoint, model.stop_ids
-    )  # fmt: skip
-  trained = run_config(run)
-  trained.eval.general = config.general or trained.eval.general
-  m = trained.model
-  return general_of(trained, open_source(m.source, m.revision, m.new_tokens))
+  if run is not None:
+    trained = run_config(run)
+    trained.eval.general = config.general or trained.eval.general
+    return general_of(trained, open_run(trained))
+  if config.general in ("", "none"):
+    return None
+  c = model.config
+  return load_general(
+    config.general, NO_REPLAY, config.data, model.tokenizer, model_max_length=c.max_length,
+    stops=model.stop_ids, vocab_size=c.vocabulary,
+  )  # fmt: skip
 
 
 def _output(config: ConfigDict, run: Path | None) -> Path:

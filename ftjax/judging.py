@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from ftjax.assembly import remedies_of
 from ftjax.config import InputError
 from ftjax.data import general as texts
 from ftjax.data import loader
@@ -13,9 +14,7 @@ from ftjax.data.general import NO_REPLAY, General, Replay
 from ftjax.data.prepare import Data
 from ftjax.evaluate.pmapped import make_evaluator
 from ftjax.models.decoder import Decoder
-from ftjax.models.hf import Checkpoint
 from ftjax.pretrained import Opened
-from ftjax.train.remedies import Remedies
 from ftjax.train.stopping import Objective
 
 Judge = Callable[[Any], dict[str, float]]
@@ -28,19 +27,10 @@ def general_of(config, opened: Opened, replay: Replay = NO_REPLAY) -> General | 
   if not spec and config.model.source == "starter":
     spec = "starter"
   spec = "" if spec == "none" else spec
-  return open_general(
-    spec, config.data, opened.tokenizer, opened.checkpoint, opened.stops, replay=replay
-  )
-
-
-def open_general(
-  spec: str, settings, tokenizer, checkpoint: Checkpoint, stops, replay: Replay = NO_REPLAY
-) -> General | None:
-  """data.general.load, for a model."""
-  c = checkpoint.config
+  c = opened.checkpoint.config
   return texts.load(
-    spec, replay, settings, tokenizer,
-    model_max_length=c.max_length, stops=stops, vocab_size=c.vocabulary,
+    spec, replay, config.data, opened.tokenizer, model_max_length=c.max_length - opened.virtual,
+    stops=opened.stops, vocab_size=c.vocabulary,
   )  # fmt: skip
 
 
@@ -66,13 +56,6 @@ def with_general(config, opened: Opened, data: Data) -> Data:
   return dataclasses.replace(data, train=train, general=found)
 
 
-def remedies_of(config) -> Remedies:
-  """What of the config keeps the model near its base, in an update."""
-  t, o = config.train, config.optim
-  replayed = Replay.parse(t.replay).share > 0
-  return Remedies(kl=t.kl, general=replayed, l2sp=o.l2sp, ema=o.ema)
-
-
 def _check(config, data: Data, general: General | None) -> None:
   t, objective = config.train, Objective.parse(config.eval.objective)
   remedies_of(config)
@@ -90,14 +73,6 @@ def _check(config, data: Data, general: General | None) -> None:
       f"train.interpolate={t.interpolate} is the number of steps from the base to the tuned model, each judged "
       "on the validation rows: it must not be negative, and there must be such rows (data.validation)."
     )
-
-
-def begins_as_base(config) -> bool:
-  """Whether the model without adapters is the model before the first update: a new adapter that is
-  the identity on an untouched base."""
-  a = config.adapter
-  plain = a.get("init", "default") in ("default", "gaussian")
-  return a.kind != "none" and not a.source and plain
 
 
 def make_judge(config, opened: Opened, decoder: Decoder, data: Data, mesh) -> Judge | None:

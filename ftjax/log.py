@@ -6,7 +6,7 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jax
@@ -30,6 +30,7 @@ class MetricsLog:
   elsewhere.
 
   start: the step a resumed run goes on from; lines after it, written before the crash, are dropped.
+  derive: numbers to add to a line, from those that it has.
   """
 
   def __init__(
@@ -40,7 +41,9 @@ class MetricsLog:
     tensorboard: bool = True,
     wandb: str = "",
     config=None,
+    derive: Callable[[Mapping[str, float]], dict[str, float]] | None = None,
   ):
+    self._derive = derive or (lambda metrics: {})
     self._file = self._board = self._wandb = None
     if jax.process_index() != 0:
       return
@@ -63,6 +66,7 @@ class MetricsLog:
     "-inf"."""
     if not self._file:
       return
+    metrics = dict(metrics) | self._derive(metrics)
     plain = {k: _number(v) for k, v in metrics.items()}
     self._file.write(json.dumps({"step": step} | plain) + "\n")
     self._file.flush()

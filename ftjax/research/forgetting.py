@@ -19,44 +19,55 @@ from ftjax.research.tables import markdown
 
 REMEDIES: dict[str, dict[str, str]] = {
   "none": {},
-  "a quarter of the learning rate": {"optim.learning_rate": "{rate/4}"},
   "replay 10%": {"train.replay": "0.1"},
-  "replay 30%": {"train.replay": "0.3"},
-  "KL 0.3 on the trained tokens": {"train.kl": "0.3"},
   "replay 10%, KL 1 on it": {"train.replay": "0.1", "train.kl": "1"},
+  "KL 0.3 on the trained tokens": {"train.kl": "0.3"},
+  "replay 30%": {"train.replay": "0.3"},
   "L2-SP 1": {"optim.l2sp": "1"},
   "EMA 0.98": {"optim.ema": "0.98"},
-  "interpolation": {"train.interpolate": "10", "eval.objective": "loss + 0.5 general"},
-  "replay 10% and interpolation": {
-    "train.replay": "0.1", "train.interpolate": "10", "eval.objective": "loss + 0.5 general",
-  },
+  "a quarter of the learning rate": {"optim.learning_rate": "{rate/4}"},
   "NEFTune 5": {"train.neftune": "5"},
   "label smoothing 0.1": {"train.label_smoothing": "0.1"},
-}  # fmt: skip
+}
+LEAST = 80  # per cent of the gain: the picture does not begin at the base
+EVERY = {"train.interpolate": "10", "eval.objective": "loss + 0.5 general"}
 
 
 @dataclass(frozen=True)
 class Row:
-  """A remedy's run: losses in nats per token of the base and of best/."""
+  """A remedy's run: losses in nats per token ("loss" on the target, "general", "other") of the base,
+  of the tuned model, and of the point between them that eval.objective chose.
+
+  path: the losses of all points between them.
+  """
 
   name: str
   updates: int
   base: Mapping[str, float]
   tuned: Mapping[str, float]
+  alpha: float
+  chosen: Mapping[str, float]
+  path: Sequence[Mapping[str, float]] = ()
 
-  def change(self, key: str) -> float:
-    """How much higher the tuned model's loss is."""
-    return self.tuned[key] - self.base[key]
+  def change(self, key: str, of: Mapping[str, float] | None = None) -> float:
+    """How much higher than the base's a loss is: the tuned model's, or that of `of`."""
+    return (of or self.tuned)[key] - self.base[key]
 
 
 def write_texts(model, path: str | Path, count: int, max_new_tokens: int, seed: int = 0) -> int:
   """Writes `count` texts that the model (language_model.load) draws at temperature 1 from nothing, as
-  JSON lines of {"text": ...}. Those that do not end by themselves are left out; returns how many
-  are left."""
+  JSON lines of {"text": ...}. A text ends at an end of text, or where another one begins, as in models
+  that were pretrained without ends. Those that do not end are left out; returns how many are left."""
+  from ftjax.generate.generator import Generator
   from ftjax.generate.sampling import Sampling
 
-  drawn = model.generator.generate(
-    [""] * count, max_new_tokens=max_new_tokens, sampling=Sampling(1.0), seed=seed, batch_size=64
+  begin = model.tokenizer.bos_token_id
+  ends = {*model.stop_ids, begin} - {None}
+  generator = Generator(
+    model.config, model.variables, model.tokenizer, dtype=model.dtype, stop_ids=tuple(sorted(ends))
+  )
+  drawn = generator.generate(
+    [""] * count, max_new_tokens=max_new_tokens, sampling=Sampling(1.0), seed=seed, batch_size=256
   )
   texts = [c.text.strip() for c in drawn if c.finished and c.text.strip()]
   lines = (json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
@@ -67,81 +78,104 @@ def write_texts(model, path: str | Path, count: int, max_new_tokens: int, seed: 
 def run_row(
   name: str, flags: Sequence[str], folder: Path, other: str = "", rate: float = 2e-5
 ) -> Row:
-  """Trains with a remedy, or takes the run that is there; measures best/ on `other` as well.
+  """Trains with a remedy, or takes the run that is there; measures what it wrote on `other` as well.
 
   flags: of scripts/train.py, for all rows alike. rate: the learning rate that they set.
   """
-  scripts = Path(__file__).resolve().parents[2] / "scripts"
   workdir = folder / "".join(c if c.isalnum() else "_" for c in name)
   value = lambda text: text.replace("{rate/4}", f"{rate / 4:g}")
-  mine = [f"--config.{key}={value(text)}" for key, text in REMEDIES[name].items()]
+  given = lambda some: [f"--config.{key}={value(text)}" for key, text in some.items()]
   if not (workdir / "final").is_dir():
-    _call([scripts / "train.py", f"--workdir={workdir}", *flags, *mine])
-  scores = json.loads((workdir / "evaluation.json").read_text())
-  if other:
-    output = workdir / "other"
-    if not (output / "evaluation.json").is_file():
-      _call([
-        scripts / "evaluate.py", f"--config.source={workdir}", f"--config.general={other}", "--config.samples=0",
-        f"--config.output={output}",
-      ])  # fmt: skip
-    found = json.loads((output / "evaluation.json").read_text())
-    for model in ("base", "tuned"):
-      scores[model]["other_loss"] = found[model]["general_loss"]
+    _call("train.py", [f"--workdir={workdir}", *given(EVERY), *flags, *given(REMEDIES[name])])
+  found = json.loads((workdir / "evaluation.json").read_text())
+  if "interpolation" not in found:
+    raise InputError(f"{workdir}: no evaluation was better than the base's; nothing to compare.")
+  alpha = found["interpolation"]["alpha"]
+  path = [
+    {"alpha": p["alpha"], "loss": p["validation/loss"], "general": p["general/loss"]}
+    for p in found["interpolation"]["points"]
+  ]
+  base, chosen, tuned = path[0], next(p for p in path if p["alpha"] == alpha), path[-1]
+  if other:  # final/ is the tuned model, best/ the chosen point
+    at = {part: _other(workdir, part, other) for part in ("final", "best")}
+    base = base | {"other": at["best"]["base"]["general_loss"]}
+    chosen = chosen | {"other": at["best"]["tuned"]["general_loss"]}
+    tuned = tuned | {"other": at["final"]["tuned"]["general_loss"]}
   updates = max(m["step"] for m in read(workdir / METRICS))
-  return Row(name, updates, scores["base"], scores["tuned"])
+  return Row(name, updates, base, tuned, alpha, chosen, path)
 
 
-def _call(command: Sequence[str | Path]) -> None:
-  if subprocess.run([sys.executable, *map(str, command)], check=False).returncode:
-    raise InputError(f"A run of the table ended badly: {' '.join(map(str, command))}")
+def _other(workdir: Path, part: str, text: str) -> dict[str, dict[str, float]]:
+  """The scores of scripts/evaluate.py for one of a run's models, measured once."""
+  output = workdir / f"other_{part}"
+  if not (output / "evaluation.json").is_file():
+    _call("evaluate.py", [
+      f"--config.source={workdir / part}", f"--config.general={text}", "--config.samples=0",
+      "--config.metrics=('perplexity',)", f"--config.output={output}",
+    ])  # fmt: skip
+  return json.loads((output / "evaluation.json").read_text())
+
+
+def _call(script: str, flags: Sequence[str]) -> None:
+  path = Path(__file__).resolve().parents[2] / "scripts" / script
+  if subprocess.run([sys.executable, str(path), *flags], check=False).returncode:
+    raise InputError(f"A run of the table ended badly: {script} {' '.join(flags)}")
 
 
 def table(rows: Sequence[Row]) -> str:
-  """Markdown: what is kept of the gain of the first row, and what of its rise on general text."""
-  first, keys = rows[0], [("general_loss", "general")]
-  keys += [("other_loss", "other")] if "other_loss" in first.tuned else []
-  header = ["remedy", "updates", "validation loss", "gain kept"]
-  for _, title in keys:
-    header += [f"{title} loss", "rise", "of the first row's rise"]
-  base = ["(the base)", "0", f"{first.base['loss']:.3f}", ""]
-  base += [x for key, _ in keys for x in (f"{first.base[key]:.3f}", "", "")]
-  lines = [base]
+  """Markdown: what each run keeps of the first one's gain on the target, and how much of its rise on
+  general text is left; at its end, and at the point that was chosen."""
+  first = rows[0]
+  kinds = [k for k in ("general", "other") if k in first.tuned]
+  share = lambda row, key, of: f"{row.change(key, of) / first.change(key):.0%}"
+  gain = lambda row, of: f"{row.change('loss', of) / first.change('loss'):.1%}"
+  header = ["remedy", "updates", "loss", "gain kept"]
+  header += [x for k in kinds for x in (f"{k} loss", "of the rise")]
+  header += ["alpha", "gain kept", *(f"of the {k} rise" for k in kinds)]
+  lines = [["(the base)", "0", f"{first.base['loss']:.3f}", ""]]
+  lines[0] += [x for k in kinds for x in (f"{first.base[k]:.3f}", "")]
+  lines[0] += [""] * (2 + len(kinds))
   for row in rows:
-    line = [row.name, f"{row.updates:,}", f"{row.tuned['loss']:.3f}"]
-    line.append(f"{row.change('loss') / first.change('loss'):.1%}")
-    for key, _ in keys:
-      rise = row.change(key)
-      line += [f"{row.tuned[key]:.3f}", f"{rise:+.3f}", f"{rise / first.change(key):.0%}"]
+    line = [row.name, f"{row.updates:,}", f"{row.tuned['loss']:.3f}", gain(row, row.tuned)]
+    line += [x for k in kinds for x in (f"{row.tuned[k]:.3f}", share(row, k, row.tuned))]
+    line += [f"{row.alpha:g}", gain(row, row.chosen), *(share(row, k, row.chosen) for k in kinds)]
     lines.append(line)
   return markdown(header, lines)
 
 
 def figure(rows: Sequence[Row]):
-  """Every remedy by what it keeps of the gain and how much general loss rises; the corner that keeps
-  95% of the gain at half of the rise is shaded."""
+  """Every run by what it keeps of the gain and what is left of the rise on general text, with the
+  way from the base to it; the corner that keeps 95% of the gain at half of the rise is shaded."""
+  from matplotlib import colormaps
   from matplotlib.figure import Figure
 
-  drawing = Figure(figsize=(8, 5), layout="constrained")
+  drawing = Figure(figsize=(9, 5.5), layout="constrained")
   axes = drawing.add_subplot()
   first = rows[0]
-  gains = [100 * row.change("loss") / first.change("loss") for row in rows]
-  rises = [row.change("general_loss") for row in rows]
-  axes.axvspan(95, max(101, *gains) + 1, ymax=1, color="none")
+  x = lambda row, of: 100 * row.change("loss", of) / first.change("loss")
+  y = lambda row, of: row.change("general", of)
+  for i, row in enumerate(rows):
+    color = colormaps["tab10"](i % 10)
+    way = [p for p in row.path if x(row, p) >= LEAST]
+    axes.plot(
+      [x(row, p) for p in way], [y(row, p) for p in way], color=color, linewidth=1, alpha=0.5
+    )
+    axes.scatter([x(row, row.tuned)], [y(row, row.tuned)], color=[color], zorder=3, label=row.name)
+    axes.scatter(
+      [x(row, row.chosen)], [y(row, row.chosen)], color=[color], marker="D", s=18, zorder=3
+    )
   axes.fill_between(
-    [95, max(101, *gains) + 1], min(0, *rises) - 0.02, rises[0] / 2, color="#e3f0e8", zorder=0,
+    [95, axes.get_xlim()[1]], axes.get_ylim()[0], y(first, first.tuned) / 2, color="#e3f0e8", zorder=0,
     label="95% of the gain, half of the rise",
   )  # fmt: skip
-  axes.scatter(gains, rises, color=plots.VALIDATION, zorder=3)
-  for row, x, y in zip(rows, gains, rises, strict=True):
-    axes.annotate(
-      row.name, (x, y), xytext=(-6, 5), textcoords="offset points", fontsize=8, ha="right"
-    )
   axes.axhline(0, color=plots.GENERAL, linestyle=":", linewidth=1, label="the base")
   plots.dress(
     axes, "gain on the target kept (%)", "rise of the loss on general text (nats per token)"
   )
-  axes.legend(frameon=False, loc="upper left")
+  axes.set_title(
+    "dots: the tuned models; diamonds: the points chosen between base and tuned", fontsize=9
+  )
+  drawing.legend(frameon=False, loc="outside right upper", fontsize=8)
   return drawing
 
 

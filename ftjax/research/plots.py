@@ -38,7 +38,8 @@ def loss_figure(workdir: str | Path):
       ha="right" if step > validation[-1][0] / 2 else "left", arrowprops={"arrowstyle": "-", "color": "#555555"},
     )  # fmt: skip
   dress(axes, "update", "loss (nats per token)")
-  axes.legend(frameon=False, loc="upper right")
+  axes.xaxis.get_major_locator().set_params(integer=True)
+  above(figure)
   return figure
 
 
@@ -62,7 +63,7 @@ def interpolation_figure(points: Sequence[Mapping[str, float]], best: Mapping[st
     xytext=(-6, 0), textcoords="offset points", ha="right",
   )  # fmt: skip
   dress(axes, "alpha: from the base (0) to the tuned model (1)", "loss (nats per token)")
-  axes.legend(frameon=False, loc="center left")
+  above(figure)
   return figure
 
 
@@ -72,6 +73,11 @@ def dress(axes, x: str, y: str) -> None:
   axes.set_ylabel(y)
   axes.grid(alpha=0.25)
   axes.spines[["top", "right"]].set_visible(False)
+
+
+def above(figure) -> None:
+  """The legend over the axes, where it hides no curve."""
+  figure.legend(frameon=False, loc="outside upper right", ncols=4)
 
 
 def save_interpolation(

@@ -19,13 +19,20 @@ class Remedies:
 
   kl: KL(base || model) in nats per token, added to the loss. general: over the tokens of replayed
   general text alone; otherwise over all trained tokens. l2sp: the pull towards the start, decoupled
-  from the gradient as AdamW's weight decay is. ema: the decay of the average.
+  from the gradient as AdamW's weight decay is. ema: the decay of the average. identity: whether the
+  model without adapters is the model before the first update, so that KL needs no copy of it.
   """
 
   kl: float = 0.0
   general: bool = False
   l2sp: float = 0.0
   ema: float = 0.0
+  identity: bool = False
+
+  @property
+  def start(self) -> bool:
+    """Whether a copy of what is trained, as it began, is needed."""
+    return bool(self.l2sp or self.kl and not self.identity)
 
   def __post_init__(self):
     for key, value in (("train.kl", self.kl), ("optim.l2sp", self.l2sp)):
@@ -36,32 +43,6 @@ class Remedies:
 
 
 NONE = Remedies()
-
-
-def placed(places: TrainState, remedies: Remedies, identity: bool) -> TrainState:
-  """The shardings of a state with the copies that the remedies need.
-
-  identity: whether the model without adapters is the model before the first update, so that KL needs
-  no copy.
-  """
-  if remedies.ema:
-    places = places._replace(ema=places.trainable)
-  if remedies.l2sp or remedies.kl and not identity:
-    places = places._replace(start=places.trainable)
-  return places
-
-
-def keep(state: TrainState, places: TrainState) -> TrainState:
-  """A new state with the copies that `places` has room for."""
-  copy = lambda dtype: jax.jit(  # jnp.copy: an array that is donated twice would be an error
-    lambda variables: jax.tree.map(lambda x: jnp.copy(x.astype(dtype or x.dtype)), variables),
-    out_shardings=places.trainable,
-  )
-  if places.ema is not None:
-    state = state._replace(ema=copy(jnp.float32)(state.trainable))
-  if places.start is not None:
-    state = state._replace(start=copy(None)(state.trainable))
-  return state
 
 
 def base_of(state: TrainState) -> Variables:

@@ -128,7 +128,7 @@ def test_what_cannot_be_weighed_is_refused(source, rows, tmp_path):
     (dict(eval__objective="accuracy"), "eval.objective='accuracy' is not known. Use 'loss'"),
     (
       dict(train__interpolate=3, data__validation_fraction=0.0),
-      "train.interpolate=3 .* data.validation",
+      "train.interpolate=3 .*data.validation",
     ),
     (dict(train__label_smoothing=1.0), "train.label_smoothing=1.0 must be"),
   ):

@@ -1,6 +1,7 @@
 """Laws of what keeps a model near its base: each alone, in an update."""
 
 import functools
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -15,7 +16,7 @@ from ftjax.parallel import rules
 from ftjax.parallel.mesh import make_mesh
 from ftjax.train import optim
 from ftjax.train.interpolate import between
-from ftjax.train.remedies import Remedies, keep, placed
+from ftjax.train.remedies import Remedies
 from ftjax.train.state import init_state, shard_state
 from ftjax.train.step import compile_step, make_loss
 from tests.train import toy
@@ -36,10 +37,10 @@ def run(batches, remedies, lora=False, tx=None):
   tx = tx or optim.make_optimizer("adamw", schedule)
   shardings = functools.partial(rules.shardings, mesh=mesh)
   copy = lambda v: jax.device_put(jax.tree.map(np.array, v), shardings(v))
-  places = shard_state(trainable, frozen, tx, shardings, mesh)
+  remedies = replace(remedies, identity=lora)
+  keeps = dict(ema=remedies.ema > 0, start=remedies.start)
+  places = shard_state(trainable, frozen, tx, shardings, mesh, **keeps)
   state = init_state(copy(trainable), copy(frozen), tx, 0, places)
-  places = placed(places, remedies, identity=lora)
-  state = keep(state, places)
   loss = make_loss(Decoder(CONFIG), chunk=16)
   step = compile_step(mesh, places, loss, tx, schedule, remedies)
   every = []
