@@ -60,6 +60,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
   """
   mesh = make_mesh(**config.mesh)
   _check(config, mesh)
+  run_folder.check_local(workdir)
   opened = open_run(config)
   pinned = config.data.to_dict() | {"train": training.pinned(config.data.train, workdir)}
   data = loader.load(

@@ -17,6 +17,15 @@ CONFIG, CHECKPOINTS, BEST, FINAL = "config.json", "checkpoints", "best", "final"
 SEEN_SECONDS = 30.0
 
 
+def check_local(workdir: str | Path) -> None:
+  """Raises InputError for a path into a bucket."""
+  if storage.is_remote(workdir):
+    raise InputError(
+      f"--workdir={workdir}: a run needs a folder of a file system. Mount the bucket (gcsfuse BUCKET /mnt/BUCKET, on "
+      "every host) and give the path there, as docs/tpu.md has it."
+    )
+
+
 def claim(workdir: str | Path, config: ConfigDict) -> Path:
   """Makes the folder and writes the resolved config, or checks that the run in it has the same one.
 
@@ -24,11 +33,6 @@ def claim(workdir: str | Path, config: ConfigDict) -> Path:
   difference, for another config, for a folder that holds something else, and for one that not all
   processes share.
   """
-  if storage.is_remote(workdir):
-    raise InputError(
-      f"--workdir={workdir}: a run needs a folder of a file system. Mount the bucket (gcsfuse BUCKET /mnt/BUCKET, on "
-      "every host) and give the path there, as docs/tpu.md has it."
-    )
   if jax.process_index():
     distributed.barrier("a run's folder")
     return _shared(Path(workdir), config)

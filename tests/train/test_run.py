@@ -146,6 +146,11 @@ def test_a_folder_of_something_else_is_refused(source, rows, tmp_path):
     finetune(toy.run_config(source, rows), tmp_path)
 
 
+def test_a_bucket_must_be_mounted(source, rows):
+  with pytest.raises(InputError, match="--workdir=gs://b/run: .* Mount the bucket"):
+    finetune(toy.run_config(source, rows), "gs://b/run")
+
+
 def test_early_stopping_keeps_the_best(source, rows, tmp_path):
   config = toy.run_config(
     source, rows, optim__learning_rate=0.3, optim__schedule="constant", train__duration="40 steps",
