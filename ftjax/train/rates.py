@@ -11,6 +11,7 @@ import optax
 from ftjax import tree
 from ftjax.config import InputError, positive
 
+_LAST = "/last_layers/"  # of layers that are trained apart: models/stacked.py
 Factor = float | np.ndarray  # of a leaf, or [L], one for each layer
 
 
@@ -36,13 +37,16 @@ def multipliers(
   head and the last norm have 1, the last block has layer_decay, the first layer_decay ** L, and
   embeddings another factor of it.
   """
-  layers = max((s[0] for n, s in shapes.items() if _in_layers(n) and s), default=0)
+  last = max((s[0] for n, s in shapes.items() if _LAST in n and s), default=0)
+  layers = last + max((s[0] for n, s in shapes.items() if "/layers/" in n and s), default=0)
   depth = float(layer_decay) ** np.arange(layers, 0, -1, dtype=np.float64)
   found: dict[str, Factor] = {}
   for name in shapes:
     factor: Factor = 1.0
-    if _in_layers(name) and layer_decay != 1:
-      factor = depth
+    if _LAST in name and layer_decay != 1:
+      factor = depth[layers - last :]
+    elif "/layers/" in name and layer_decay != 1:
+      factor = depth[: layers - last]
     elif re.search(r"^[a-z_]+/embed/", name):
       factor = float(layer_decay) ** (layers + 1)
     if re.fullmatch(r"lora/(?!embed/(tokens|positions)).*/(b|magnitude|bias)", name):
@@ -70,7 +74,3 @@ def _times(x: Any, factor: Factor):
   if isinstance(factor, float):
     return x if factor == 1 else x * factor
   return x * jnp.asarray(factor, x.dtype).reshape(-1, *(1,) * (x.ndim - 1))
-
-
-def _in_layers(name: str) -> bool:
-  return "/layers/" in name

@@ -10,7 +10,7 @@ from ftjax.config import InputError
 from ftjax.finetuning import finetune
 from ftjax.models import decoder, hf, only, stacked
 from ftjax.models.families import llama
-from ftjax.train import optim
+from ftjax.train import optim, rates
 from tests.models.reference import tensors_of
 from tests.train import toy
 
@@ -62,6 +62,16 @@ def test_two_scans_are_one():
   same = lambda x, y: jax.tree.map(np.testing.assert_array_equal, x, y)
   same(stacked.joined(split), VARIABLES)
   same(stacked.unstack(split, 2), stacked.unstack(VARIABLES, 2))
+
+
+def test_layers_apart_have_the_rates_that_they_have_together():
+  shapes = lambda v: {n: x.shape for n, x in tree.flatten(v).items()}
+  whole = rates.multipliers(shapes(VARIABLES), layer_decay=0.5)
+  split = rates.multipliers(shapes(stacked.apart(VARIABLES, 1)), layer_decay=0.5)
+  name = "params/layers/mlp/up/kernel"
+  assert whole[name].tolist() == [0.25, 0.5]
+  assert split[name].tolist() == [0.25]
+  assert split[name.replace("layers", "last_layers")].tolist() == [0.5]
 
 
 def test_optimizer_state_is_only_for_what_is_trained():

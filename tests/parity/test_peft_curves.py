@@ -6,7 +6,7 @@ batches (a plain loop lands within 3e-7 of TRL's LoRA curve, which test_trl_curv
 """
 
 import functools
-import json
+import re
 import warnings
 
 import jax
@@ -121,8 +121,8 @@ def _curve(base, batches, kind: str, settings: dict, rate: float, folder) -> np.
   return np.array(losses)
 
 
-def test_the_page_lists_every_case(root):
-  """docs/adapters.md has a row with a measured difference for each."""
+def test_the_pages_table_is_of_these_cases(root):
+  """docs/adapters.md has a measured difference below the bound for each that it lists."""
   text = (root / "docs" / "adapters.md").read_text(encoding="utf-8")
-  missing = [name for name in CASES if f"| {name} |" not in text]
-  assert not missing, json.dumps(missing)
+  rows = re.findall(r"^\| (.+?) \| [\d.]+ -> [\d.]+ \| (\S+) \|$", text, re.MULTILINE)
+  assert rows and all(name in CASES and float(largest) < 1e-3 for name, largest in rows)
