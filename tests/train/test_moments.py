@@ -14,6 +14,8 @@ from ftjax.models.quant.codes import groups
 from ftjax.parallel import rules
 from ftjax.parallel.mesh import make_mesh
 from ftjax.train import moments, optim
+from ftjax.train.checkpoint import Checkpoints, abstract
+from ftjax.train.state import TrainState
 
 KEYS = jax.random.split(jax.random.key(0), 400)
 encode = jax.jit(moments.encode, static_argnames=("groups", "signed"))
@@ -148,3 +150,33 @@ def test_what_would_do_nothing_is_refused():
   for dtype, adapter in (("float32", "none"), ("bfloat16", "lora")):
     with pytest.raises(InputError, match="needs model.dtype=bfloat16 and adapter.kind=none"):
       moments.check("adamw", "float32", True, dtype, adapter)
+
+
+def test_states_come_back_from_a_checkpoint_to_the_bit(tmp_path):
+  """Codes, tops and the counts that make their randomness: what follows is the same."""
+  random = np.random.default_rng(0)
+  kernel = random.normal(size=(1, 64, 128)).astype("f4")
+  trainable = {
+    "params": {"layers": {"mlp": {"down": {"kernel": jnp.asarray(kernel, jnp.bfloat16)}}}}
+  }
+  tx = optim.make_optimizer(
+    "adamw", optax.constant_schedule(1e-3), stored="int8", stochastic_rounding=True, layer_decay=0.5
+  )
+  grads = jax.tree.map(lambda x: x * 0.1, trainable)
+
+  @jax.jit
+  def step(state):
+    updates, opt_state = tx.update(grads, state.opt_state, state.trainable)
+    trainable = optax.apply_updates(state.trainable, updates)
+    return state._replace(step=state.step + 1, trainable=trainable, opt_state=opt_state)
+
+  key = jax.random.key_data(jax.random.key(0))
+  state = step(TrainState(jnp.int32(0), trainable, {}, tx.init(trainable), key))
+  checkpoints = Checkpoints(tmp_path)
+  checkpoints.save(state, 1, {})
+  checkpoints.wait()
+  found, _ = checkpoints.restore(abstract(state), 1)
+  checkpoints.close()
+  for a, b in zip(jax.tree.leaves(step(found)), jax.tree.leaves(step(state)), strict=True):
+    assert a.dtype == b.dtype
+    np.testing.assert_array_equal(a, b)

@@ -100,11 +100,11 @@ def test_dora_and_experts_read_it_too():
 def test_eight_devices_are_one(kind):
   variables = base.quantize(PARAMS, kind) | adapter(CONFIG)
   mesh = make_mesh(data=2, fsdp=2, tensor=2)
-  places = tree.flatten(rules.shardings(variables, mesh))
-  spec = lambda name: tuple(places["quant/layers/" + name].spec)
-  assert spec(f"mlp/gate/{kind}")[:2] == (None, "fsdp") and spec(f"mlp/gate/{kind}")[-1] == "tensor"
-  inputs = spec(f"attention/out/{kind}")
-  assert inputs[:2] == (None, "tensor") and inputs[-1] == "fsdp"
+  spec = lambda v, name: tuple(tree.flatten(rules.shardings(v, mesh))[name].spec)
+  for path in ("mlp/gate", "attention/out"):
+    kernel = spec(PARAMS, f"params/layers/{path}/kernel")
+    values = spec(variables, f"quant/layers/{path}/{kind}")
+    assert values[1] == kernel[1] is not None and values[-1] == kernel[-1] is not None, path
   found = loss_and_gradient(variables, CONFIG, mesh=mesh)
   assert_close(found, loss_and_gradient(variables, CONFIG), rtol=1e-4, atol=1e-5)
 
