@@ -16,9 +16,10 @@ from ftjax.parallel import rules
 from ftjax.parallel.mesh import make_mesh
 from ftjax.train import optim
 from ftjax.train.interpolate import between
+from ftjax.train.loop import put
 from ftjax.train.remedies import Remedies
 from ftjax.train.state import init_state, shard_state
-from ftjax.train.step import compile_step, make_loss
+from ftjax.train.step import batch_sharding, compile_step, make_loss
 from tests.train import toy
 from tests.train.test_step import split_lora
 
@@ -26,13 +27,13 @@ CONFIG, VARIABLES = toy.model()
 RATE = 1e-2
 
 
-def run(batches, remedies, lora=False, tx=None):
+def run(batches, remedies, lora=False, tx=None, mesh=None):
   """(state after these batches, the sums of each)."""
   trainable, frozen = split_lora() if lora else (VARIABLES, {})
   if lora:  # as new: the identity
     named = tree.flatten(trainable)
     trainable = tree.unflatten({n: x * 0 if n.endswith("/b") else x for n, x in named.items()})
-  mesh = make_mesh(devices=jax.devices()[:1])
+  mesh = mesh or make_mesh(devices=jax.devices()[:1])
   schedule = optim.make_schedule("constant", RATE, warmup=0, total=10)
   tx = tx or optim.make_optimizer("adamw", schedule)
   shardings = functools.partial(rules.shardings, mesh=mesh)
@@ -45,7 +46,7 @@ def run(batches, remedies, lora=False, tx=None):
   step = compile_step(mesh, places, loss, tx, schedule, remedies)
   every = []
   for batch in batches:
-    state, sums = step(state, batch)
+    state, sums = step(state, put(batch, batch_sharding(mesh)))
     every.append(jax.tree.map(np.asarray, sums))
   return jax.tree.map(np.asarray, state), every
 
@@ -89,6 +90,16 @@ def test_divergence_under_accumulation_is_that_of_one_batch():
   (_, a), (_, b) = (run([x, x], Remedies(kl=2.0)) for x in (whole, parts))
   np.testing.assert_allclose(a[1].kl, b[1].kl, rtol=1e-4)
   np.testing.assert_allclose(a[1].grad_norm, b[1].grad_norm, rtol=1e-4)
+
+
+def test_eight_devices_hold_the_model_back_as_one():
+  batches = [toy.batch(8, 12, seed=i) for i in range(2)]
+  remedies = Remedies(kl=2.0, l2sp=0.5, ema=0.5)
+  (one, a), (eight, b) = (run(batches, remedies, mesh=m) for m in (None, make_mesh(2, 2, 2)))
+  np.testing.assert_allclose(a[1].kl, b[1].kl, rtol=1e-3)
+  np.testing.assert_allclose(a[1].grad_norm, b[1].grad_norm, rtol=1e-3)
+  for x, y in leaves(one.ema, eight.ema):
+    np.testing.assert_allclose(x, y, rtol=1e-3, atol=2e-4)
 
 
 def test_l2sp_adds_rate_times_distance_from_the_start():
