@@ -50,9 +50,7 @@ def assemble(
   o, t = config.optim, config.train
   decoder = decoder_of(config, model)
   schedule = optim.make_schedule(o.schedule, o.learning_rate, warmup=warmup, total=total)
-  tx = optim.make_optimizer(
-    o.name, schedule, b1=o.b1, b2=o.b2, eps=o.eps, weight_decay=o.weight_decay, clip=o.clip
-  )
+  tx = optim.from_config(config, schedule)
   remedies = remedies_of(config)
   places = shard_state(
     trainable, frozen, tx, functools.partial(rules.shardings, mesh=mesh), mesh,

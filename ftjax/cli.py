@@ -56,12 +56,14 @@ def define_processes() -> None:
   flags.DEFINE_integer("join_seconds", 300, "How long to wait until all are there.", lower_bound=1)
 
 
-def run(main: Callable[[], int | None]) -> None:
+def run(main: Callable[[], int | None], torch: bool = True) -> None:
   """Parses the flags and calls main; ends the process with its return value, or 2 with one message
   for bad input.
 
   Where there are several processes (`define_processes`, or a cluster's), they meet first, and an
-  error in one ends them all.
+  error in one ends them all. torch: whether transformers may find PyTorch. It loads it where it is
+  installed, though its tokenizers need none of it, and that takes longer than anything else before
+  the first update.
   """
   use_huge_pages()
 
@@ -71,6 +73,9 @@ def run(main: Callable[[], int | None]) -> None:
     if not flags.FLAGS["verbosity"].present:
       logging.set_verbosity(logging.WARNING)  # Orbax writes dozens of notices a checkpoint.
     try:
+      if not torch:
+        _hide_torch()
+      _keep_programs()
       if "processes" in flags.FLAGS and _joined():
         return _together(main)
       return main()
@@ -84,6 +89,23 @@ def run(main: Callable[[], int | None]) -> None:
       return fail(_full(e))
 
   app.run(guarded, flags_parser=_parse)
+
+
+def _hide_torch() -> None:
+  """Lets transformers, which looks once, believe that PyTorch is not installed; others find it."""
+  from ftjax.plugin import hidden
+
+  os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")  # It would speak of that.
+  with hidden("torch"):
+    from transformers.utils import is_torch_available
+
+    is_torch_available()
+
+
+def _keep_programs() -> None:
+  from ftjax.parallel.compilation import keep_programs
+
+  keep_programs()
 
 
 def _full(e: OSError) -> str:

@@ -52,7 +52,7 @@ def get_config() -> ConfigDict:
   d.train_on = "responses"  # responses | all | last (only the last answer of a conversation)
 
   c.optim = o = ConfigDict()
-  o.name = "adamw"  # adamw | lion | sgd | adafactor
+  o.name = "adamw"  # adamw | lion | sgd | adafactor | muon
   o.learning_rate = 2e-5
   o.schedule = "cosine"  # constant | linear | cosine
   o.warmup = "5%"
@@ -63,6 +63,9 @@ def get_config() -> ConfigDict:
   o.clip = 1.0  # of the gradient's global norm; 0 = none
   o.l2sp = 0.0  # pull towards the weights at the start, decoupled as weight_decay is
   o.ema = 0.0  # decay of an average of the weights, which is then judged and written; 0 = none
+  o.layer_decay = 1.0  # each layer's learning rate as a share of the next one's above
+  o.moments = "float32"  # what Adam's are stored in: float32 | bfloat16 | int8
+  o.stochastic_rounding = False  # of weights trained in bfloat16, so that small updates count
 
   c.train = t = ConfigDict()
   t.duration = "3 epochs"  # "500 steps", "2M tokens"

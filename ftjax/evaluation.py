@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 
 from ftjax import storage
@@ -48,6 +49,10 @@ def evaluate(config: ConfigDict) -> Scores:
       raise InputError(
         f"follow=True watches a run folder, and source={config.source!r} is not one."
       )
+    if jax.process_count() > 1:
+      raise InputError(
+        "follow=True is for one process: each would see other checkpoints as the newest."
+      )
     return _follow(config, run)
   source = (
     str(run / run_folder.BEST) if run is not None and Path(config.source) == run else config.source
@@ -70,6 +75,8 @@ def evaluate(config: ConfigDict) -> Scores:
     scores[name], texts[name] = judge(model)
     del model
   scores = {name: scores[name] for name in ("base", "tuned") if name in scores}
+  if jax.process_index():
+    return scores  # the first of several processes writes
   output = _output(config, run)
   storage.write_text(output / "evaluation.json", json.dumps(scores, indent=2) + "\n")
   if judge.prompts:

@@ -1,6 +1,7 @@
 """A base, or a base with an adapter merged into it, written as a Hugging Face folder tensor by
 tensor."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,13 @@ def parts_of(run: str, base: str, adapter: str) -> tuple[str, str, str]:
   return config["model.source"], str(best), config["model.revision"]
 
 
+def quantized(run: str) -> str:
+  """The format that the base of a run's best adapter was quantized to, or ""."""
+  if not run or not lora.settings(Path(run) / run_folder.BEST):
+    return ""
+  return run_folder.read(run).get("model.quantize", "")
+
+
 def write(
   output: str | Path,
   base: str,
@@ -33,12 +41,15 @@ def write(
   dtype: str = "float32",
   shard_bytes: int = export.SHARD_BYTES,
   bound: float | None = None,
+  quantize: str = "",
 ) -> str:
   """Writes the folder, all of it or nothing. No model is in memory, nor is one with its copy.
 
   bound: None, or the largest difference of logits that is accepted, as a share of the largest logit;
   then both models are read in float32, one after the other, and the returned line says how far they
-  are apart. Raises verify.Different above the bound, and InputError as ftjax.load does.
+  are apart. quantize: what the base was quantized to while the adapter was trained: then a line says how
+  far the model written, which has the base in full, is from that one, and it is right that they differ.
+  Raises verify.Different above the bound, and InputError as ftjax.load does.
   """
   folder = hf.resolve(base, revision)
   checkpoint, found, own = hf.open_checkpoint(folder), None, folder
@@ -60,11 +71,16 @@ def write(
     )
     if tokenizer is not None:
       tokenizers.save_tokenizer(tokenizer, temporary)
-    if bound is None:
-      return ""
 
-    def before():
-      params = read_weights(checkpoint, np.float32)
-      return params | (lora.read(found, checkpoint, params) if found else {})
+    def before(quantize: str = ""):
+      params = read_weights(checkpoint, np.float32, None, quantize)
+      adapter = lora.read(found, checkpoint, None if quantize else params) if found else {}
+      return params | adapter
 
-    return verify.check(temporary, checkpoint.config, before, bound)
+    lines = []
+    if bound is not None:
+      lines.append(verify.check(temporary, checkpoint.config, before, bound))
+    if quantize and found:
+      line = verify.apart(temporary, checkpoint.config, functools.partial(before, quantize))
+      lines.append(f"against the {quantize} base that the adapter was trained on: {line}")
+    return "\n".join(lines)

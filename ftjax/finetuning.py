@@ -23,10 +23,12 @@ from ftjax.models.quant import base as quant
 from ftjax.parallel import distributed
 from ftjax.parallel.mesh import make_mesh, rows_split
 from ftjax.pretrained import Opened, open_run, variables_of
+from ftjax.research import mfu
 from ftjax.research.report import plan_lines
-from ftjax.train import run_folder
+from ftjax.train import optim, run_folder
 from ftjax.train.checkpoint import Checkpoints, abstract
-from ftjax.train.loop import Plan, train
+from ftjax.train.loop import Plan, put, train
+from ftjax.train.prefetch import Prefetch
 from ftjax.train.state import init_state
 from ftjax.train.step import batch_sharding
 from ftjax.train.stopping import EarlyStopping, Objective
@@ -127,10 +129,12 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
     tensorboard=config.log.tensorboard,
     wandb=config.log.wandb,
     config=config.to_dict(),
-  )
-  with contextlib.closing(checkpoints), contextlib.closing(log):
+    derive=mfu.meter(opened.checkpoint.config, data.train, frozen="params" not in state.trainable, devices=mesh.size),
+  )  # fmt: skip
+  batches = Prefetch(batches, functools.partial(put, sharding=rows))
+  with contextlib.closing(checkpoints), contextlib.closing(log), contextlib.closing(batches):
     outcome = train(
-      state, compiled, batches, plan, sharding=batch_sharding(mesh), log=log, checkpoints=checkpoints, stopping=stopping,
+      state, compiled, batches, plan, sharding=rows, log=log, checkpoints=checkpoints, stopping=stopping,
       evaluate=evaluate, objective=objective, name_rows=functools.partial(_name_rows, data.train, bins),
       start=start, base=progress.get("base"),
     )  # fmt: skip
@@ -151,6 +155,7 @@ def _check(config: ConfigDict, mesh) -> None:
   starting.check(config.adapter, bool(config.model.new_tokens), t.only)
   choice(t.remat, REMAT, "train.remat")
   quant.check(config.model.quantize, config.adapter.kind)
+  optim.check(config)
   _check_tokens(config)
   for key, size in (
     ("train.batch_size", t.batch_size),

@@ -150,8 +150,7 @@ class LanguageModel:
   def save(self, folder: str | Path) -> None:
     """Writes a folder in Hugging Face format, tokenizer included; an adapter is merged into the
     weights."""
-    variables = self._in_full()
-    config, variables = vocabulary.trimmed(self.config, variables)
+    config, variables = self._in_full()
     table, source = self.checkpoint.table, self.checkpoint.folder
     with storage.atomic_path(folder) as temporary:
       carried = export.LEGAL if self.tokenizer is not None else export.CARRIED
@@ -161,13 +160,15 @@ class LanguageModel:
       if self.tokenizer is not None:
         tokenizers.save_tokenizer(self.tokenizer, temporary)
 
-  def _in_full(self) -> dict[str, Any]:
-    """Params with an adapter merged in; of a quantized base those that it was made from, which are
-    read again while they are written."""
-    if quant.COLLECTION in self.variables:
-      adapter = {c: x for c, x in self.variables.items() if c not in ("params", quant.COLLECTION)}
-      return lora.lazily_merged(self.checkpoint, adapter, self.dtype)
-    return lora.merge(self.variables) if lora.on(self.variables) else self.variables
+  def _in_full(self) -> tuple[ModelConfig, dict[str, Any]]:
+    """(the config, params) with an adapter merged in and without padding; of a quantized base those
+    that it was made from, which are read again while they are written."""
+    config, variables = vocabulary.trimmed(self.config, self.variables)
+    if quant.COLLECTION in variables:
+      adapter = {c: x for c, x in variables.items() if c not in ("params", quant.COLLECTION)}
+      checkpoint = vocabulary.padded(self.checkpoint, 1)
+      return config, lora.lazily_merged(checkpoint, adapter, self.dtype)
+    return config, lora.merge(variables) if lora.on(variables) else variables
 
   def _need_tokenizer(self, what: str) -> None:
     if self.tokenizer is None:

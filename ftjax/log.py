@@ -6,7 +6,7 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jax
@@ -20,6 +20,8 @@ from rich.progress import (
   TimeRemainingColumn,
 )
 
+from ftjax.plugin import hidden
+
 METRICS = "metrics.jsonl"
 
 
@@ -28,6 +30,7 @@ class MetricsLog:
   elsewhere.
 
   start: the step a resumed run goes on from; lines after it, written before the crash, are dropped.
+  derive: numbers to add to a line, from those that it has.
   """
 
   def __init__(
@@ -38,7 +41,9 @@ class MetricsLog:
     tensorboard: bool = True,
     wandb: str = "",
     config=None,
+    derive: Callable[[Mapping[str, float]], dict[str, float]] | None = None,
   ):
+    self._derive = derive or (lambda metrics: {})
     self._file = self._board = self._wandb = None
     if jax.process_index() != 0:
       return
@@ -47,7 +52,8 @@ class MetricsLog:
     path.write_text("".join(json.dumps(m) + "\n" for m in kept), encoding="utf-8")
     self._file = open(path, "a", encoding="utf-8")
     if tensorboard:
-      from tensorboardX import SummaryWriter
+      with hidden("torch"):  # It would load it, for seconds, for what is not used here.
+        from tensorboardX import SummaryWriter
 
       self._board = SummaryWriter(str(workdir), purge_step=start + 1 if start else None)
     if wandb:
@@ -60,6 +66,7 @@ class MetricsLog:
     "-inf"."""
     if not self._file:
       return
+    metrics = dict(metrics) | self._derive(metrics)
     plain = {k: _number(v) for k, v in metrics.items()}
     self._file.write(json.dumps({"step": step} | plain) + "\n")
     self._file.flush()

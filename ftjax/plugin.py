@@ -1,8 +1,11 @@
 """Families, sources and metrics are modules found by name: a new one is one file."""
 
+import contextlib
 import difflib
 import importlib
 import pkgutil
+import sys
+from collections.abc import Iterator
 from types import ModuleType
 
 from ftjax.config import InputError
@@ -30,3 +33,17 @@ def did_you_mean(name: str, known) -> str:
   """' Did you mean ...?', or nothing when no known name is close."""
   close = difflib.get_close_matches(name, list(known), n=1)
   return f" Did you mean {close[0]!r}?" if close else ""
+
+
+@contextlib.contextmanager
+def hidden(package: str) -> Iterator[None]:
+  """Inside, a package that has not been imported yet seems not to be installed: for libraries that
+  import a large one where they find it."""
+  if package in sys.modules:
+    yield
+    return
+  sys.modules[package] = None
+  try:
+    yield
+  finally:
+    del sys.modules[package]

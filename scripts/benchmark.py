@@ -1,9 +1,8 @@
 """Times training steps: python scripts/benchmark.py --mode=full --batch=4 [--against=trl] [--json]
-generation: --mode=generate --against=transformers; loading: --mode=load --against=transformers;
-near duplicates: --mode=dedup --against=datasketch. Without --model: a random Llama of 56M
-parameters, or of 1 GB for loading. A peer (.[bench]) runs in turn on the same input, in a process of
-its own, glibc's allocator tuned. --suite prints docs/performance.md's whole table, --scaling what
-doubling costs.
+generation and loading: --mode=generate or load, --against=transformers; near duplicates: dedup,
+datasketch. Without --model: a random Llama of 56M parameters, or of 1 GB for loading. A peer
+(.[bench]) runs in turn on the same input, in a process of its own, glibc's allocator tuned. --suite
+prints docs/performance.md's whole table, --scaling what doubling costs.
 """
 
 import json
@@ -29,6 +28,7 @@ _ROWS = flags.DEFINE_list("documents", ["20000", "60000", "200000"], "Of the cor
 _SUITE = flags.DEFINE_string("suite", "", "A folder for the suite's results, row by row.")
 _ONLY = flags.DEFINE_list("only", [], "Of the suite: these rows, by the beginnings of their names.")
 _SCALING = flags.DEFINE_bool("scaling", False, "What doubling model, batch, length, depth costs.")
+_QUANTIZE = flags.DEFINE_string("quantize", "", "A format to load in: int8, int4 or nf4.")
 _JSON = flags.DEFINE_bool("json", False, "Print one line of JSON.")
 
 
@@ -40,7 +40,7 @@ def main() -> None:
   if _MODE.value == "load":
     from ftjax.research import benchmark_load as b
 
-    found = b.compare(_MODEL.value, _STEPS.value, _PEER.value == "transformers")
+    found = b.compare(_MODEL.value, _STEPS.value, _PEER.value == "transformers", _QUANTIZE.value)
   elif _MODE.value == "dedup":
     from ftjax.research import benchmark_dedup as b
 

@@ -31,6 +31,7 @@ def main() -> int | None:
     raise InputError("--merge goes with an adapter, and an adapter with --merge.")
   bound = (_BOUND.value or verify.BOUNDS[_DTYPE.value]) if _VERIFY.value else None
   options = dict(dtype=_DTYPE.value, shard_bytes=_SHARD.value, bound=bound)
+  options["quantize"] = exporting.quantized(_RUN.value)
   try:
     line = exporting.write(_OUTPUT.value, base, adapter, revision, **options)
   except verify.Different as e:

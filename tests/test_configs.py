@@ -107,9 +107,7 @@ def test_every_training_config_fits_together(tiny, path):
     trainable, frozen = {"lora": adapter.pop("lora")}, base | adapter
 
   schedule = optim.make_schedule(o.schedule, o.learning_rate, warmup=5, total=100)
-  tx = optim.make_optimizer(
-    o.name, schedule, b1=o.b1, b2=o.b2, eps=o.eps, weight_decay=o.weight_decay, clip=o.clip
-  )
+  tx = optim.from_config(config, schedule)
   model = decoder.Decoder(
     c, dtype_of(m.compute_dtype or m.dtype), m.attention, t.remat, dropout=a.dropout
   )

@@ -285,3 +285,20 @@ def test_a_folder_with_anything_in_it_is_never_replaced(tmp_path):
       temporary.mkdir()
   assert (folder / "weights").read_text() == "mine"
   assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_package_is_hidden_until_it_is_there(monkeypatch):
+  """As transformers, tensorboardX and einops look for it."""
+  import importlib.util
+  import sys
+
+  monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+  with plugin.hidden("colorsys"):
+    assert importlib.util.find_spec("colorsys") is None
+    with pytest.raises(ImportError):
+      import colorsys
+  assert "colorsys" not in sys.modules
+  import colorsys
+
+  with plugin.hidden("colorsys"):
+    assert sys.modules["colorsys"] is colorsys

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from ftjax.config import InputError
 from ftjax.generate import engine
+from ftjax.generate.fuse import fused
 from ftjax.generate.run import Completion, Limits, Model, Run
 from ftjax.generate.sampling import Sampling
 from ftjax.generate.stop import check_stops, settled
@@ -44,10 +45,12 @@ class Generator:
     mesh: Mesh | None = None,
   ):
     self.config, self.tokenizer = config, tokenizer
-    prepared = engine.prepare(variables, config.L, jnp.dtype(dtype))
+    one = mesh is None or mesh.size == 1  # Else heads and widths are split, of each matrix apart.
+    prepared = engine.prepare(variables, config, jnp.dtype(dtype), one)
+    prepared = prefixes.as_prefix(prepared, config, jnp.dtype(dtype))
     self._model = Model(
-      engine.Program(config, jnp.dtype(dtype), attention),
-      prefixes.as_prefix(prepared, config, jnp.dtype(dtype)),
+      engine.Program(fused(config, prepared), jnp.dtype(dtype), attention),
+      prepared,
       tokenizer,
       jnp.asarray(stop_ids, jnp.int32),
       mesh,

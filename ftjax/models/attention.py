@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from ftjax.config import choice
-from ftjax.models import blocked, cudnn, splash
+from ftjax.models import blocked, cached, cudnn, splash
 from ftjax.models.adapters import kinds
-from ftjax.models.cache import LayerCache, append
+from ftjax.models.cache import LayerCache, extend
 from ftjax.models.config import ModelConfig
 from ftjax.models.layers import Linear, Norm
 from ftjax.models.rope import Table, rotate
@@ -57,15 +57,13 @@ IMPLEMENTATIONS = {
 STATIC = ("splash",)  # those that want to know the window when they are compiled
 
 
-def implementation(name: str, *, cached: bool, scores: Scores, sinks: bool, dtype) -> str:
+def implementation(name: str, *, scores: Scores, sinks: bool, dtype) -> str:
   """What to attend with; "auto" takes the fastest for the platform and the ambient mesh.
 
   blocked loops over rows and heads, which pays on a CPU and only where they are not split over
-  devices. With a cache there is one query a row and nothing to block: always xla.
+  devices. With a cache there is one query a row and nothing to block: see models/cached.py.
   """
   choice(name, ("auto", *IMPLEMENTATIONS), "model.attention")
-  if cached:
-    return "xla"
   if name != "auto":
     return name
   mesh = ambient()
@@ -121,25 +119,22 @@ class Attention(nn.Module):
     if rope is not None:
       q_BTNH, k_BTKH = (rotate(x, rope, c.rope.interleaved) for x in (q_BTNH, k_BTKH))
     if cache is not None:
-      cache = LayerCache(append(cache.key, k_BTKH, start), append(cache.value, v_BTKH, start))
-      k_BTKH, v_BTKH = cache
+      cache = extend(cache, k_BTKH, v_BTKH, start)
     elif (own := kinds.keys(self.variables)) is not None:
       k_BTKH, v_BTKH = in_front(k_BTKH, own[0]), in_front(v_BTKH, own[1])
     scale = c.H**-0.5 if c.score_scale is None else c.score_scale
     scores = Scores(scale, c.score_cap, alibi_slopes(c.N) if c.alibi else ())
     sinks_N = self.param("sinks", nn.initializers.zeros, (c.N,)) if c.sinks else None
-    name = implementation(
-      self.implementation,
-      cached=cache is not None,
-      scores=scores,
-      sinks=c.sinks,
-      dtype=q_BTNH.dtype,
-    )
-    # Every query needs all keys of its row.
-    k_BTKH, v_BTKH = (constrain(x, BATCH, None, "tensor", None) for x in (k_BTKH, v_BTKH))
-    args = (q_BTNH, k_BTKH, v_BTKH, view, scores)
-    attend = functools.partial(IMPLEMENTATIONS[name], *args, sinks_N=sinks_N)
-    y_BTNH = by_window(attend, c.windows, window) if name in STATIC else attend(window=window)
+    if cache is not None:
+      seen_BTS = visible(view, window)
+      y_BTNH = cached.attend(q_BTNH, *cache, seen_BTS, view.k_positions, scores, sinks_N)
+    else:
+      name = implementation(self.implementation, scores=scores, sinks=c.sinks, dtype=q_BTNH.dtype)
+      # Every query needs all keys of its row.
+      k_BTKH, v_BTKH = (constrain(x, BATCH, None, "tensor", None) for x in (k_BTKH, v_BTKH))
+      args = (q_BTNH, k_BTKH, v_BTKH, view, scores)
+      attend = functools.partial(IMPLEMENTATIONS[name], *args, sinks_N=sinks_N)
+      y_BTNH = by_window(attend, c.windows, window) if name in STATIC else attend(window=window)
     out = Linear(
       (c.N, c.H), (c.D,), bias=c.out_bias, dtype=self.dtype, dropout=self.dropout, name="out"
     )

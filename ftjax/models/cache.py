@@ -9,7 +9,10 @@ from ftjax.models.config import ModelConfig
 
 
 class LayerCache(NamedTuple):
-  """One layer's keys (normed and turned by rope) and values, [B, S, K, H] in the compute dtype."""
+  """One layer's keys (normed and turned by rope) and values, [B, K, S, H] in the compute dtype.
+
+  Heads outside slots: see models/cached.py.
+  """
 
   key: jax.Array
   value: jax.Array
@@ -32,7 +35,7 @@ def make_cache(config: ModelConfig, batch: int, slots: int, dtype, lengths=None)
   lengths: int32 [B], how many tokens each row is going to have at most (default: `slots`), which
   matters to a rope that depends on it (Rope.by_length).
   """
-  kv = lambda: jnp.zeros((batch, slots, config.K, config.H), dtype)
+  kv = lambda: jnp.zeros((batch, config.K, slots, config.H), dtype)
   ids = lambda: jnp.zeros((batch, slots), jnp.int32)
   layers = tuple(LayerCache(kv(), kv()) for _ in range(config.L))
   lengths = jnp.full(batch, slots, jnp.int32) if lengths is None else lengths
@@ -42,3 +45,11 @@ def make_cache(config: ModelConfig, batch: int, slots: int, dtype, lengths=None)
 def append(old: jax.Array, new: jax.Array, start: jax.Array) -> jax.Array:
   """`old` [B, S, ...] with `new` [B, T, ...] written from slot `start` on."""
   return jax.lax.dynamic_update_slice_in_dim(old, new.astype(old.dtype), start, axis=1)
+
+
+def extend(cache: LayerCache, k_BTKH: jax.Array, v_BTKH: jax.Array, start: jax.Array) -> LayerCache:
+  """The cache with keys and values of new tokens written from slot `start` on."""
+  write = lambda old, new: jax.lax.dynamic_update_slice_in_dim(
+    old, jnp.swapaxes(new, 1, 2).astype(old.dtype), start, axis=2
+  )
+  return LayerCache(write(cache.key, k_BTKH), write(cache.value, v_BTKH))

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ftjax.models.adapters import kinds
-from ftjax.models.cache import Cache, LayerCache, append, make_cache
+from ftjax.models.cache import Cache, append, extend, make_cache
 from ftjax.models.config import ModelConfig
 from ftjax.models.decoder import Decoder
 from ftjax.models.virtual import SHARED
@@ -33,7 +33,8 @@ def keys_of(variables, config: ModelConfig, ids_P, dtype) -> list[dict[str, jax.
   model = Decoder(config, dtype, scan=False)
   args = row(ids_P), row(jnp.arange(P)), row(jnp.full(P, SHARED))
   _, cache = model.apply(variables, *args, cache)
-  return [{"key": own.key[0], "value": own.value[0]} for own in cache.layers]
+  first = lambda x_BKPH: jnp.swapaxes(x_BKPH[0], 0, 1)
+  return [{"key": first(own.key), "value": first(own.value)} for own in cache.layers]
 
 
 def count(variables) -> int:
@@ -50,7 +51,7 @@ def begin(cache: Cache, variables) -> Cache:
   rows = lambda x: jnp.broadcast_to(x[None], (B, *x.shape))
   put = lambda old, new: append(old, rows(new), 0)
   layers = tuple(
-    LayerCache(put(old.key, own["key"]), put(old.value, own["value"]))
+    extend(old, rows(own["key"]), rows(own["value"]), 0)
     for l, old in enumerate(cache.layers)
     for own in [variables["prefix"][f"layer_{l}"]["attention"]]
   )

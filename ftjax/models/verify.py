@@ -38,6 +38,20 @@ def check(
   return line
 
 
+def apart(folder: str | Path, config: ModelConfig, variables: Callable[[], Any]) -> str:
+  """A line that says how far the folder's logits are from those of a model that is not quite the
+  same: the quantized base, say, that an adapter was trained on before it was merged into the base
+  in full."""
+  x = _logits(config, variables())
+  written = hf.open_checkpoint(folder)
+  y = _logits(written.config, hf.read(written, np.float32))
+  off, same = np.abs(x - y), (x.argmax(-1) == y.argmax(-1)).mean()
+  return (
+    f"logits are {off.max():.2e} apart at most and {off.mean():.2e} on average, where the largest is "
+    f"{np.abs(x).max():.4g}; the likeliest token is the same at {same:.1%} of the places"
+  )
+
+
 def _logits(config: ModelConfig, variables, rows: int = 4, length: int = 64) -> np.ndarray:
   """float32 [rows, length, vocabulary] over random ids."""
   shape = rows, min(length, config.max_length)

@@ -43,13 +43,13 @@ SIDES: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 def turns(
-  peer: str | None, *, mode: str, model: str, length: int, batch: int, rows: str = "full", new: int = 0,
-  python: str = "", scratch: Path | None = None, **options: Any,
+  peer: str | None, *, mode: str, model: str = "", length: int, batch: int, rows: str = "full", new: int = 0,
+  python: str = "", scratch: Path | None = None, ours: bool = True, **options: Any,
 ) -> dict[str, dict[str, float]]:  # fmt: skip
   """{"ftjax": numbers, and where there is a peer its own and "ratio": ours over the peer's}.
 
   model: a folder; "" = a random Llama of 56M parameters. python: the peer's interpreter. scratch:
-  where to keep model and rows (default: nowhere).
+  where to keep model and rows (default: nowhere). ours: False leaves our side out.
   """
   generate = mode == "generate"
   if peer is not None and (peer == "transformers") != generate:
@@ -68,12 +68,19 @@ def turns(
       count = 4096 if rows == "uneven" else 16 * batch
       data = scratch / f"{rows}-{length}-{count}.jsonl"
       options |= {"mode": mode, "data": str(write_rows(data, rows, length, vocabulary, count))}
-    found = {"ftjax": run("ftjax-generate" if generate else "ftjax", options)}
+    found = {}
+    if ours:
+      found["ftjax"] = run("ftjax-generate" if generate else "ftjax", options)
     if peer is not None:
       found[peer] = run(peer, options, python)
-      both = [k for k, x in found[peer].items() if x and k in found["ftjax"]]
-      found["ratio"] = {k: found["ftjax"][k] / found[peer][k] for k in both}
+    if len(found) == 2:
+      found["ratio"] = ratio(found["ftjax"], found[peer])
   return found
+
+
+def ratio(ours: dict[str, float], theirs: dict[str, float]) -> dict[str, float]:
+  """Ours over theirs, of the numbers that both have."""
+  return {k: ours[k] / x for k, x in theirs.items() if x and k in ours}
 
 
 def run(side: str, options: dict[str, Any], python: str = "") -> dict[str, float]:

@@ -34,19 +34,25 @@ _TINY = LLAMA_1GB | {
 DEVICES = 4  # of each process, made up
 
 
-def compare(model: str, repeats: int, transformers: bool) -> dict[str, dict[str, float]]:
+def compare(
+  model: str, repeats: int, transformers: bool, quantize: str = ""
+) -> dict[str, dict[str, float]]:
   """{side: medians over `repeats` loads, in turn}: "ftjax", "ftjax, two processes" (each keeps half;
-  the worse of the two counts), "transformers" where asked for, and the "ratio" to it."""
+  the worse of the two counts), "transformers" where asked for, and the "ratio" to it.
+
+  quantize: for ftjax, as model.quantize has it; what is not quantized is then in bfloat16.
+  """
   with tempfile.TemporaryDirectory() as scratch:
     tiny = _random_llama(Path(scratch) / "tiny", _TINY)
     folder = Path(model) if model else _random_llama(Path(scratch) / "llama-1gb", LLAMA_1GB)
     options = {"folder": str(folder), "tiny": str(tiny)}
     found: dict[str, list[dict[str, float]]] = {}
     for _ in range(repeats):
-      found.setdefault("ftjax", []).append(_run("ftjax", options))
+      mine = options | {"quantize": quantize}
+      found.setdefault("ftjax", []).append(_run("ftjax", mine))
       if transformers:
         found.setdefault("transformers", []).append(_run("transformers", options))
-      found.setdefault("ftjax, two processes", []).append(_two(options))
+      found.setdefault("ftjax, two processes", []).append(_two(mine))
   medians = {
     side: {key: float(np.median([m[key] for m in many])) for key in many[0]}
     for side, many in found.items()
@@ -115,7 +121,7 @@ def _forget_peak() -> None:
   Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
 
-def _measure(load, touch, began: float) -> dict[str, float]:
+def _measure(load, touch, folder: str, began: float) -> dict[str, float]:
   """Seconds until load() returns and until touch(model) has been at every page of the weights, and
   memory above what there was before, all pages of files included."""
   before = _memory("VmRSS")
@@ -126,10 +132,11 @@ def _measure(load, touch, began: float) -> dict[str, float]:
   kept = touch(model)
   read = time.perf_counter() - at
   above = _memory("VmHWM") - before
+  file = sum(p.stat().st_size for p in Path(folder).iterdir())
   return {
     "seconds": loaded, "seconds_until_read": read,
     "seconds_since_process_start": time.time() - began, "kept_bytes": kept, "peak_bytes": above,
-    "peak_of_kept": above / kept,
+    "peak_of_kept": above / kept, "peak_of_file": above / file,
   }  # fmt: skip
 
 
@@ -143,7 +150,7 @@ def _touch(arrays: list[np.ndarray]) -> int:
 
 
 def _ftjax(
-  folder: str, tiny: str, began: float, address: str = "", process: int = 0
+  folder: str, tiny: str, began: float, address: str = "", process: int = 0, quantize: str = ""
 ) -> dict[str, float]:
   import jax
 
@@ -156,14 +163,15 @@ def _ftjax(
 
   mesh = make_mesh(data=1, fsdp=-1) if address else None
   on_mesh = lambda n, x: tree.flatten(rules.shardings(tree.unflatten({n: x}), mesh))[n]
-  load = lambda f: hf.read(hf.open_checkpoint(f), np.float32, on_mesh if mesh else None)
+  dtype = jax.numpy.bfloat16 if quantize else np.float32
+  load = lambda f: hf.read(hf.open_checkpoint(f), dtype, on_mesh if mesh else None, quantize)
 
   def touch(variables) -> int:
     parts = [s.data for x in jax.tree.leaves(variables) for s in x.addressable_shards]
     return _touch([np.asarray(x) for x in parts])
 
   load(tiny)
-  return _measure(lambda: load(folder), touch, began)
+  return _measure(lambda: load(folder), touch, folder, began)
 
 
 def _transformers(folder: str, tiny: str, began: float) -> dict[str, float]:
@@ -176,7 +184,7 @@ def _transformers(folder: str, tiny: str, began: float) -> dict[str, float]:
     return _touch([x.detach().numpy() for x in model.parameters()])
 
   load(tiny)
-  return _measure(lambda: load(folder), touch, began)
+  return _measure(lambda: load(folder), touch, folder, began)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Orbax checkpoints inside a run: written in the background, whole or not at all, restored to the
 last bit."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,13 @@ class Checkpoints:
     policy = managers.AnyPreservationPolicy([managers.LatestN(max(1, keep)), best])
     options = ocp.CheckpointManagerOptions(
       preservation_policy=policy,
+      best_fn=lambda m: m["loss"],  # Without it no metrics are written, and a resumed run would
+      best_mode="min",  # forget which checkpoint is the best, and delete it.
       enable_async_checkpointing=not read_only,
       read_only=read_only,
       create=not read_only,
     )
+    logging.getLogger("absl").addFilter(_wanted)
     handlers = {"state": ocp.PyTreeCheckpointHandler(), "progress": ocp.JsonCheckpointHandler()}
     self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
 
@@ -81,6 +85,11 @@ class Checkpoints:
 
   def _explain(self, step):
     return _Explain(self, step)
+
+
+def _wanted(record: logging.LogRecord) -> bool:
+  """Not what Orbax warns of at each checkpoint that comes without a validation loss."""
+  return "did not provide metrics" not in record.getMessage()
 
 
 class _Explain:

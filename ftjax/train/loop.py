@@ -71,7 +71,10 @@ class Window:
 
 
 def put(batch: Batch, sharding) -> Batch:
-  """This process's rows [A, B / processes, T] as global arrays [A, B, T]."""
+  """This process's rows [A, B / processes, T] as global arrays [A, B, T]; as they are where they are
+  that already (train/prefetch.py)."""
+  if isinstance(batch.tokens, jax.Array):
+    return batch
   if jax.process_count() == 1:
     return jax.device_put(batch, sharding)
   return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, x), batch)

@@ -2,6 +2,7 @@
 in memory."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,22 +26,27 @@ def next_token_loss(
   The forward pass of a differentiated call computes the gradients as well, chunk by chunk, while
   the logits are at hand (Hsu et al. 2024, "Liger Kernel"): no [B, T, V] array exists and no logit
   is computed twice. The gradient of the head is computed only where somebody differentiates it.
-  Each chunk holds about `chunk` tokens of every device.
+  Each chunk holds about `chunk` tokens of every device, and only tokens that carry weight come into
+  one: prompts and padding have no logits.
 
   smoothing: this share of each target goes to all tokens alike (Szegedy et al. 2016, section 7; as
   torch's cross_entropy(label_smoothing=) has it).
   """
   if head.kernel.shape[1 if head.tied else 0] != hidden_BTD.shape[-1]:
     raise ValueError(f"tied={head.tied} does not go with a head of shape {head.kernel.shape}")
-  mesh = ambient()
+  mesh, shape = ambient(), targets_BT.shape
   split = 1 if mesh is None else rows_split(mesh) * mesh.shape[TIME]
+  if mesh is None or mesh.size == 1:  # All rows as one: a chunk may end in the middle of one.
+    line = lambda x: x.reshape(1, -1, *x.shape[2:])
+    hidden_BTD, targets_BT, weights_BT = map(line, (hidden_BTD, targets_BT, weights_BT))
   length = _chunk_length(hidden_BTD.shape, chunk * split)
-  return _loss(length, smoothing, hidden_BTD, head, targets_BT, weights_BT)
+  total, nll_BT = _loss(length, smoothing, hidden_BTD, head, targets_BT, weights_BT)
+  return total, nll_BT.reshape(shape).sum(-1)
 
 
 def _chunk_length(shape, chunk: int) -> int:
-  """The longest divisor of T with at most `chunk` tokens a chunk (T itself may be prime: then 1
-  token a chunk is avoided by padding, so the smallest number of equal chunks is taken instead)."""
+  """The smallest number of equal chunks of T with at most `chunk` tokens each (at least one of
+  every row): how long they are. The last one is filled up."""
   B, T, _ = shape
   pieces = -(-B * T // chunk)
   return -(-T // min(pieces, T))
@@ -52,24 +58,52 @@ def _gathered(head: Head, dtype) -> Head:
   return replace(head, kernel=constrain(head.kernel.astype(dtype), *places))
 
 
-def _split(x_BT, length: int):
-  """[B, T, ...] -> [chunks, B, length, ...], padded with zeros (their weight is 0)."""
-  B, T = x_BT.shape[:2]
-  pad = -T % length
-  x_BT = jnp.pad(x_BT, [(0, 0), (0, pad)] + [(0, 0)] * (x_BT.ndim - 2)) if pad else x_BT
-  return jnp.moveaxis(x_BT.reshape(B, (T + pad) // length, length, *x_BT.shape[2:]), 1, 0)
+class Order(NamedTuple):
+  """Tokens that carry weight first, each row for itself (rows may live on different devices).
+
+  at: int32 [B, P], the position that each place holds; P is T, filled up to whole chunks. place:
+  int32 [B, T], its inverse. chunks: int32 [], how many of them hold such a token.
+  """
+
+  at: jax.Array
+  place: jax.Array
+  chunks: jax.Array
 
 
-def _join(x, T: int):
-  """The inverse of _split."""
-  x = jnp.moveaxis(x, 0, 1)
-  return x.reshape(x.shape[0], -1, *x.shape[3:])[:, :T]
+def _order(weights_BT, length: int) -> Order:
+  trained_BT = weights_BT > 0
+  at_BT = jnp.argsort(~trained_BT, axis=1, stable=True).astype(jnp.int32)
+  place_BT = jnp.argsort(at_BT, axis=1).astype(jnp.int32)
+  chunks = -(-trained_BT.sum(1, dtype=jnp.int32).max() // length)
+  return Order(jnp.pad(at_BT, ((0, 0), (0, -at_BT.shape[1] % length))), place_BT, chunks)
+
+
+def _take(i, order: Order, length: int, hidden_BTD, targets_BT, weights_BT):
+  """Chunk i of the three; what fills up the last one has weight 0."""
+  T = targets_BT.shape[1]
+  at_BC = jax.lax.dynamic_slice_in_dim(order.at, i * length, length, axis=1)
+  h_BCD = jnp.take_along_axis(hidden_BTD, at_BC[..., None], axis=1)
+  targets_BC, weights_BC = (jnp.take_along_axis(x, at_BC, 1) for x in (targets_BT, weights_BT))
+  real_C = i * length + jnp.arange(length) < T
+  h_BCD = constrain(h_BCD, BATCH, TIME, None)
+  return h_BCD, targets_BC, jnp.where(real_C[None], weights_BC, 0.0)
+
+
+def _put(x_BP, part_BC, i):
+  """x with chunk i's part in its place."""
+  return jax.lax.dynamic_update_slice_in_dim(x_BP, part_BC, i * part_BC.shape[1], axis=1)
+
+
+def _back(x_BP, order: Order):
+  """From places to positions: [B, T, ...]."""
+  place = order.place.reshape(*order.place.shape, *(1,) * (x_BP.ndim - 2))
+  return jnp.take_along_axis(x_BP, place, axis=1)
 
 
 def _scores(h_BCD, head, targets_BC, weights_BC, smoothing):
   """One chunk's logits, their exponentials and the sums of these, and the weighted losses, all
   float32."""
-  s_BCV = constrain(logits(h_BCD, head), BATCH, None, "tensor")
+  s_BCV = constrain(logits(h_BCD, head), BATCH, TIME, "tensor")
   target_BC = jnp.take_along_axis(s_BCV, targets_BC[..., None], axis=-1)[..., 0]
   if smoothing:
     mean_BC = jnp.where(jnp.isfinite(s_BCV), s_BCV, 0).sum(-1) / _real(head, s_BCV)
@@ -89,14 +123,15 @@ def _real(head, s_BCV) -> int:
 
 def _primal(length, smoothing, hidden_BTD, head, targets_BT, weights_BT):
   head = _gathered(head, hidden_BTD.dtype)
+  hidden_BTD = constrain(hidden_BTD, BATCH, None, None)
+  order = _order(weights_BT, length)
 
-  def one(rows_B, xs):
-    *_, nll_BC = _scores(xs[0], head, *xs[1:], smoothing)
-    return rows_B + nll_BC.sum(-1), None
+  def one(i, nll_BP):
+    xs = _take(i, order, length, hidden_BTD, targets_BT, weights_BT)
+    return _put(nll_BP, _scores(xs[0], head, *xs[1:], smoothing)[-1], i)
 
-  xs = tuple(_split(x, length) for x in (hidden_BTD, targets_BT, weights_BT))
-  rows_B, _ = jax.lax.scan(one, jnp.zeros(hidden_BTD.shape[0], jnp.float32), xs)
-  return rows_B.sum(), rows_B
+  nll_BP = jax.lax.fori_loop(0, order.chunks, one, jnp.zeros(order.at.shape, jnp.float32))
+  return nll_BP.sum(), _back(nll_BP, order)
 
 
 _loss = jax.custom_vjp(_primal, nondiff_argnums=(0, 1))
@@ -108,10 +143,13 @@ def _forward(length, smoothing, hidden_BTD, head, targets_BT, weights_BT):
   head = replace(head, kernel=head.kernel.value, bias=bias)
   hidden_BTD, targets_BT, weights_BT = hidden_BTD.value, targets_BT.value, weights_BT.value
   own, head = head, _gathered(head, hidden_BTD.dtype)
+  hidden_BTD = constrain(hidden_BTD, BATCH, None, None)
 
-  def one(carry, xs):
-    d_kernel, d_bias, rows_B = carry
-    h_BCD, targets_BC, weights_BC = xs
+  order = _order(weights_BT, length)
+
+  def one(i, carry):
+    d_kernel, d_bias, nll_BP, d_hidden_BPD = carry
+    h_BCD, targets_BC, weights_BC = _take(i, order, length, hidden_BTD, targets_BT, weights_BT)
     s_BCV, e_BCV, z_BC, nll_BC = _scores(h_BCD, head, targets_BC, weights_BC, smoothing)
     is_target = jax.lax.broadcasted_iota(jnp.int32, e_BCV.shape, 2) == targets_BC[..., None]
     d_BCV = e_BCV * (weights_BC / z_BC)[..., None] - jnp.where(
@@ -130,17 +168,19 @@ def _forward(length, smoothing, hidden_BTD, head, targets_BT, weights_BT):
       d_kernel += jax.lax.dot_general(left, right, contract, preferred_element_type=jnp.float32)
     axes = ((2,), (0 if head.tied else 1,)), ((), ())
     d_h_BCD = jax.lax.dot_general(d_BCV, head.kernel.astype(h_BCD.dtype), axes)
-    return (d_kernel, d_bias, rows_B + nll_BC.sum(-1)), d_h_BCD
+    return d_kernel, d_bias, _put(nll_BP, nll_BC, i), _put(d_hidden_BPD, d_h_BCD, i)
 
   start = (
     jnp.zeros(head.kernel.shape, jnp.float32) if train_kernel else None,
     jnp.zeros(bias.shape, jnp.float32) if train_bias else None,
-    jnp.zeros(hidden_BTD.shape[0], jnp.float32),
+    jnp.zeros(order.at.shape, jnp.float32),
+    jnp.zeros((*order.at.shape, hidden_BTD.shape[-1]), hidden_BTD.dtype),
   )
-  xs = tuple(_split(x, length) for x in (hidden_BTD, targets_BT, weights_BT))
-  (d_kernel, d_bias, rows_B), d_hidden = jax.lax.scan(one, start, xs)
+  carry = jax.lax.fori_loop(0, order.chunks, one, start)
+  d_kernel, d_bias, nll_BP, d_hidden_BPD = carry
   like = jax.tree.map(lambda x: x[:0], own)  # residuals must be arrays: these carry only dtypes
-  return (rows_B.sum(), rows_B), (_join(d_hidden, hidden_BTD.shape[1]), d_kernel, d_bias, like)
+  out = nll_BP.sum(), _back(nll_BP, order)
+  return out, (_back(d_hidden_BPD, order), d_kernel, d_bias, like)
 
 
 def _backward(length, smoothing, saved, cotangents):

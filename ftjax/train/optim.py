@@ -5,9 +5,13 @@ from collections.abc import Callable
 
 import jax
 import optax
+import optax.contrib
+from jax.sharding import NamedSharding
 
 from ftjax import tree
 from ftjax.config import InputError, choice, positive
+from ftjax.parallel.mesh import fit
+from ftjax.train import moments, rates
 
 SCHEDULES = ("constant", "linear", "cosine")
 
@@ -41,27 +45,63 @@ def decayed(params) -> dict:
   return tree.map_named(lambda name, _: not re.search(r"/(bias|scale|magnitude)$", name), params)
 
 
-def _adamw(schedule, b1, b2, eps, weight_decay):
-  return optax.adamw(schedule, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay, mask=decayed)
+def _adamw(schedule, b1, b2, eps, weight_decay, stored):
+  return optax.chain(
+    moments.scale_by_adam(b1, b2, eps, stored),
+    optax.add_decayed_weights(weight_decay, decayed),
+    optax.scale_by_learning_rate(schedule),
+  )
 
 
-def _lion(schedule, b1, b2, eps, weight_decay):
-  del eps
+def _lion(schedule, b1, b2, eps, weight_decay, stored):
+  del eps, stored
   return optax.lion(schedule, b1=b1, b2=b2, weight_decay=weight_decay, mask=decayed)
 
 
-def _sgd(schedule, b1, b2, eps, weight_decay):
-  del b2, eps
+def _sgd(schedule, b1, b2, eps, weight_decay, stored):
+  del b2, eps, stored
   return optax.chain(
     optax.add_decayed_weights(weight_decay, decayed), optax.sgd(schedule, momentum=b1 or None)
   )
 
 
-def _adafactor(schedule, b1, b2, eps, weight_decay):
-  del b2, eps
+def _adafactor(schedule, b1, b2, eps, weight_decay, stored):
+  """Shazeer & Stern 2018, as T5 was tuned with it: no momentum, which would be a number for each
+  weight."""
+  del b1, b2, eps, stored
   return optax.adafactor(
-    schedule, momentum=b1 or None, weight_decay_rate=weight_decay or None, weight_decay_mask=decayed
+    schedule, weight_decay_rate=weight_decay or None, weight_decay_mask=decayed
   )
+
+
+def _muon(schedule, b1, b2, eps, weight_decay, stored):
+  """Matrices' momenta made orthogonal (Jordan et al. 2024), at the size of Adam's steps (Liu et al.
+  2025), so that one learning rate serves them and the rest: tables, head, vectors have Adam."""
+  del stored
+  steps = optax.contrib.muon(
+    -1.0,  # Its sign is turned here and once more below, where decay has been added.
+    eps=eps,
+    adam_b1=b1,
+    adam_b2=b2,
+    consistent_rms=0.2,
+    muon_weight_dimension_numbers=matrices,
+  )
+  decay = optax.add_decayed_weights(weight_decay, decayed)
+  return optax.chain(steps, decay, optax.scale_by_learning_rate(schedule))
+
+
+def matrices(params):
+  """Which dims of each leaf are a matrix's inputs and outputs, for Muon; None where it is none."""
+  numbers = optax.contrib.MuonDimensionNumbers
+
+  def sides(name, x):
+    if not re.search(r"^(params|lora)/layers/.*/(kernel|a|b)$", name):
+      return None
+    lead = 2 if "/experts/" in name and "/router/" not in name else 1
+    inputs = 2 if re.search(r"/attention/out/(kernel|a)$", name) else 1
+    return numbers(tuple(range(lead, lead + inputs)), tuple(range(lead + inputs, x.ndim)))
+
+  return tree.map_named(sides, params)
 
 
 OPTIMIZERS: dict[str, Callable] = {
@@ -69,6 +109,7 @@ OPTIMIZERS: dict[str, Callable] = {
   "lion": _lion,
   "sgd": _sgd,
   "adafactor": _adafactor,
+  "muon": _muon,
 }
 
 
@@ -81,22 +122,60 @@ def make_optimizer(
   eps: float = 1e-8,
   weight_decay: float = 0.0,
   clip: float = 1.0,
+  stored: str = "float32",
+  lora_plus: float = 1.0,
+  layer_decay: float = 1.0,
+  stochastic_rounding: bool = False,
 ) -> optax.GradientTransformation:
-  """An Optax optimizer behind clipping by the global norm (`clip` = 0: none)."""
+  """An Optax optimizer behind clipping by the global norm (`clip` = 0: none).
+
+  stored: of moments.MOMENTS. lora_plus, layer_decay: rates.multipliers. stochastic_rounding: of
+  weights in bfloat16 (moments.round_weights).
+  """
   choice(name, OPTIMIZERS, "optim.name")
-  tx = OPTIMIZERS[name](schedule, b1, b2, eps, weight_decay)
-  return optax.chain(optax.clip_by_global_norm(clip), tx) if clip else tx
+  rates.check(lora_plus, layer_decay)
+  steps = [OPTIMIZERS[name](schedule, b1, b2, eps, weight_decay, stored)]
+  if clip:
+    steps = [optax.clip_by_global_norm(clip), *steps]
+  if lora_plus != 1 or layer_decay != 1:
+    steps.append(rates.scale_by_multipliers(lora_plus=lora_plus, layer_decay=layer_decay))
+  if stochastic_rounding:
+    steps.append(moments.round_weights())
+  return optax.chain(*steps) if len(steps) > 1 else steps[0]
+
+
+def from_config(config, schedule: optax.Schedule) -> optax.GradientTransformation:
+  """The optimizer that a run's config names."""
+  o = config.optim
+  return make_optimizer(
+    o.name, schedule, b1=o.b1, b2=o.b2, eps=o.eps, weight_decay=o.weight_decay, clip=o.clip,
+    stored=o.moments, layer_decay=o.layer_decay, stochastic_rounding=o.stochastic_rounding,
+    lora_plus=config.adapter.lora_plus,
+  )  # fmt: skip
+
+
+def check(config) -> None:
+  """Raises InputError for settings that are not known or would do nothing."""
+  o = config.optim
+  choice(o.name, OPTIMIZERS, "optim.name")
+  rates.check(config.adapter.lora_plus, o.layer_decay)
+  moments.check(o.name, o.moments, o.stochastic_rounding, config.model.dtype, config.adapter.kind)
 
 
 def state_shardings(tx: optax.GradientTransformation, trainable, shardings, replicated):
-  """Shardings of tx's state: a moment lives where its parameter does, everything else
-  everywhere."""
+  """Shardings of tx's state: a moment lives where its parameter does, and so does what has one
+  number for some of the parameter's along a dim; everything else lives everywhere."""
   shapes = jax.eval_shape(tx.init, trainable)
   sizes = {name: x.shape for name, x in tree.flatten(trainable).items()}
   places = tree.flatten(shardings)
 
   def place(name, leaf):
-    owner = next((n for n in sizes if name.endswith("/" + n) and sizes[n] == leaf.shape), None)
-    return places[owner] if owner else replicated
+    owner = next((n for n in sizes if name.endswith("/" + n)), None)
+    if owner is None or len(sizes[owner]) != leaf.ndim:
+      return replicated
+    mine = places[owner]
+    if sizes[owner] == leaf.shape or not isinstance(mine, NamedSharding):
+      return mine if sizes[owner] == leaf.shape else replicated
+    return NamedSharding(mine.mesh, fit(mine.spec, leaf.shape, mine.mesh))
 
   return tree.map_named(place, shapes)

@@ -52,7 +52,12 @@ def in_peft(base, folder, vocabulary: int = 0):
   import peft
 
   with quiet(), warnings.catch_warnings():
-    for harmless in (".*fan_in_fan_out is set to.*", ".*tie_word_embeddings.*", ".*tied.*"):
+    for harmless in (
+      ".*fan_in_fan_out is set to.*",
+      ".*tie_word_embeddings.*",
+      ".*tied.*",
+      ".*Unsupported layer type.*",
+    ):
       warnings.filterwarnings("ignore", harmless)
     model = torch_model(base)
     if vocabulary:

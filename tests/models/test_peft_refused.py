@@ -31,7 +31,7 @@ def adapter_folder(variant, tmp_path_factory):
 
 SETTINGS = {
   "init_lora_weights='pissa': such an adapter belongs to weights": dict(init_lora_weights="pissa"),
-  "peft_type='IA3'; ftjax reads LORA and TRAINABLE_TOKENS": dict(peft_type="IA3"),
+  "peft_type='LOHA'; ftjax reads LORA, TRAINABLE_TOKENS, IA3, .* and": dict(peft_type="LOHA"),
   "something_new=3, which ftjax does not read": dict(something_new=3),
   r"target_parameters=\['experts'\], and 'experts' is no parameter .*, which has none": dict(
     target_parameters=["experts"]

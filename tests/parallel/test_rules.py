@@ -12,6 +12,7 @@ from jax.sharding import PartitionSpec as P
 
 from ftjax import tree
 from ftjax.models import decoder, hf, lora
+from ftjax.models.adapters import ia3
 from ftjax.models.formats import stored
 from ftjax.models.targets import adaptable
 from ftjax.parallel import rules
@@ -58,6 +59,7 @@ def shapes(name):
       lora.init(key, c, others, rank=2, alpha=4, dora=params),
       lora.init(key, c, experts, rank=2, alpha=4) if experts else {},
       lora.init_rows([1, 2], params),
+      _other_kinds(c, {p: t for p, t in others.items() if not t.table}),
       tree.unflatten(biases),
       {"saved": params["params"]},
     )
@@ -65,10 +67,19 @@ def shapes(name):
   return jax.eval_shape(everything, key)
 
 
+def _other_kinds(c, targets):
+  vectors = ia3.init(targets)
+  keys = {f"prefix/layers/attention/{x}": jnp.zeros((c.L, 3, c.K, c.H)) for x in ("key", "value")}
+  return tree.unflatten(vectors | keys | {"prompt/embed/rows": jnp.zeros((3, c.D))})
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_leaf_matches_one_rule_of_its_own_rank(name):
   for leaf, x in tree.flatten(shapes(name)).items():
     spec = tree.match(leaf.replace("saved/", "params/"), rules.PARAMETERS + rules.ADAPTERS)
+    if leaf.startswith("ia3"):
+      assert not any(spec), leaf
+      continue
     assert len(spec) == len(x.shape), leaf
     assert "layers" not in leaf or spec[0] is None, leaf
 

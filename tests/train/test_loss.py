@@ -72,8 +72,8 @@ def test_no_whole_logits_and_no_head_gradient_where_the_head_is_frozen(train_hea
   loss = lambda h, w: next_token_loss(h, w, targets, weights, chunk=B)[0]
   jaxpr = jax.make_jaxpr(jax.grad(loss, argnums=(0, 1) if train_head else 0))(hidden, head)
   shapes = shapes_in(jaxpr.jaxpr)
-  assert (B, 1, V) in shapes
-  assert (B, T, V) not in shapes
+  assert (1, B, V) in shapes
+  assert not {(B, T, V), (1, B * T, V)} & shapes
   assert ((D, V) in shapes) == train_head
 
 
@@ -83,6 +83,25 @@ def test_a_weight_of_zero_silences_what_is_not_finite():
   weights = weights.at[1, 4].set(0.0)
   total, rows = next_token_loss(hidden, head, targets, weights)
   assert np.isfinite(total) and np.isfinite(rows).all()
+
+
+def test_only_trained_tokens_come_into_chunks():
+  hidden, head, targets, weights = inputs(True, False)
+  trained = weights[..., None] > 0
+  assert 5 < trained.sum() < B * T - 5
+  broken = jnp.where(trained, hidden, jnp.nan)  # No logit of these may be computed at all.
+  loss = lambda h, w: next_token_loss(h, w, targets, weights, chunk=1)[0]
+  found = jax.grad(loss, argnums=(0, 1))(broken, head)
+  expected = jax.grad(lambda h, w: plain(h, w, targets, weights)[0], argnums=(0, 1))(hidden, head)
+  for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_a_batch_without_trained_tokens_has_no_loss_and_no_gradient():
+  hidden, head, targets, weights = inputs(False, False)
+  loss = lambda h: next_token_loss(h, head, targets, jnp.zeros_like(weights))[0]
+  value, grad = jax.value_and_grad(loss)(hidden)
+  assert value == 0 and not grad.any()
 
 
 def test_rows_tell_which_one_is_not_finite():

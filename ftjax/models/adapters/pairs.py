@@ -193,7 +193,7 @@ def _of_weights(begin, weights, t: Target, own, rslora: bool, a, b) -> tuple[jax
     if begin == "pissa":
       u, s_, vh = jnp.linalg.svd(theirs, full_matrices=False)
       root = jnp.sqrt(s_[: s.rank] / s.scale(rslora))
-      down, up = root[:, None] * vh[: s.rank], u[:, : s.rank] * root
+      down, up = root[:, None] * vh[: s.rank], u[:, : s.rank] * root[None]
     else:
       q, r = jnp.linalg.qr(theirs)
       down, up = r[: s.rank], q[:, : s.rank]

@@ -45,7 +45,8 @@ def check(hf: Settings, folder: Path) -> None:
   kind = hf.get("peft_type")
   if kind not in _READ:
     raise InputError(
-      f"{folder}/{SETTINGS} says peft_type={kind!r}; ftjax reads {' and '.join(_READ)}."
+      f"{folder}/{SETTINGS} says peft_type={kind!r}; ftjax reads "
+      f"{', '.join(list(_READ)[:-1])} and {list(_READ)[-1]}."
     )
   if hf.get("init_lora_weights") not in _BEGINNINGS:
     raise InputError(

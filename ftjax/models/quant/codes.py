@@ -85,13 +85,21 @@ def nearest(x: jax.Array, table: tuple[float, ...]) -> jax.Array:
 
 
 def lookup(codes: jax.Array, table: tuple[float, ...]) -> jax.Array:
-  """float32: the values of codes below 16, by selections along their bits, which vectorise where
-  a gather from a table goes item by item."""
-  values = [jnp.float32(v) for v in table] + [jnp.float32(0)] * (16 - len(table))
-  for bit in range(4):
-    on = (codes & (1 << bit)) != 0
-    values = [jnp.where(on, b, a) for a, b in zip(values[::2], values[1::2], strict=True)]
-  return values[0]
+  """float32: the values of codes below 16, by selections along their bits, which every processor
+  has vectors for, as it may not for gathers from a table.
+
+  The first selections are between constants. They work on these as bits: a jnp.where would make
+  arrays of them, which are the same at every step of a loop, moved out of it, and kept.
+  """
+  values = np.zeros(16, np.float32)
+  values[: len(table)] = table
+  bits = [int(v) for v in values.view(np.int32)]
+  mask = -(codes & 1).astype(jnp.int32)
+  chosen = [(mask & (a ^ b)) ^ a for a, b in zip(bits[::2], bits[1::2], strict=True)]
+  for bit in (2, 4, 8):
+    on = (codes & bit) != 0
+    chosen = [jnp.where(on, b, a) for a, b in zip(chosen[::2], chosen[1::2], strict=True)]
+  return jax.lax.bitcast_convert_type(chosen[0], jnp.float32)
 
 
 def pack(codes: jax.Array) -> jax.Array:
