@@ -21,7 +21,7 @@ from ftjax.research.tables import markdown
 REMEDIES: dict[str, dict[str, str]] = {
   "none": {},
   "replay 10%": {"train.replay": "0.1"},
-  "replay 10%, KL 1 on it": {"train.replay": "0.1", "train.kl": "1"},
+  "replay 10% and KL 1 on it": {"train.replay": "0.1", "train.kl": "1"},
   "KL 0.3 on the trained tokens": {"train.kl": "0.3"},
   "replay 30%": {"train.replay": "0.3"},
   "L2-SP 1": {"optim.l2sp": "1"},
