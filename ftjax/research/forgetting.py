@@ -5,6 +5,7 @@ second set, if there is one, is measured alone.
 """
 
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from ftjax.research.tables import markdown
 REMEDIES: dict[str, dict[str, str]] = {
   "none": {},
   "replay 10%": {"train.replay": "0.1"},
-  "replay 10%, KL 1 on it": {"train.replay": "0.1", "train.kl": "1"},
+  "replay 10% and KL 1 on it": {"train.replay": "0.1", "train.kl": "1"},
   "KL 0.3 on the trained tokens": {"train.kl": "0.3"},
   "replay 30%": {"train.replay": "0.3"},
   "L2-SP 1": {"optim.l2sp": "1"},
@@ -38,11 +39,12 @@ class Row:
   """A remedy's run: losses in nats per token ("loss" on the target, "general", "other") of the base,
   of the tuned model, and of the point between them that eval.objective chose.
 
-  path: the losses of all points between them.
+  speed: the median of the training's tokens a second. path: the losses of all points between them.
   """
 
   name: str
   updates: int
+  speed: float
   base: Mapping[str, float]
   tuned: Mapping[str, float]
   alpha: float
@@ -101,8 +103,10 @@ def run_row(
     base = base | {"other": at["best"]["base"]["general_loss"]}
     chosen = chosen | {"other": at["best"]["tuned"]["general_loss"]}
     tuned = tuned | {"other": at["final"]["tuned"]["general_loss"]}
-  updates = max(m["step"] for m in read(workdir / METRICS))
-  return Row(name, updates, base, tuned, alpha, chosen, path)
+  lines = read(workdir / METRICS)
+  speeds = [m["train/tokens_per_second"] for m in lines if m.get("train/tokens_per_second")]
+  speed = statistics.median(speeds[1:] or speeds)  # the first line's update waited for much
+  return Row(name, max(m["step"] for m in lines), speed, base, tuned, alpha, chosen, path)
 
 
 def _other(workdir: Path, part: str, text: str) -> dict[str, dict[str, float]]:
@@ -129,14 +133,20 @@ def table(rows: Sequence[Row]) -> str:
   kinds = [k for k in ("general", "other") if k in first.tuned]
   share = lambda row, key, of: f"{row.change(key, of) / first.change(key):.0%}"
   gain = lambda row, of: f"{row.change('loss', of) / first.change('loss'):.1%}"
-  header = ["remedy", "updates", "loss", "gain kept"]
+  header = ["remedy", "updates", "tokens/s", "loss", "gain kept"]
   header += [x for k in kinds for x in (f"{k} loss", "of the rise")]
   header += ["alpha", "gain kept", *(f"of the {k} rise" for k in kinds)]
-  lines = [["(the base)", "0", f"{first.base['loss']:.3f}", ""]]
+  lines = [["(the base)", "0", "", f"{first.base['loss']:.3f}", ""]]
   lines[0] += [x for k in kinds for x in (f"{first.base[k]:.3f}", "")]
   lines[0] += [""] * (2 + len(kinds))
   for row in rows:
-    line = [row.name, f"{row.updates:,}", f"{row.tuned['loss']:.3f}", gain(row, row.tuned)]
+    line = [
+      row.name,
+      f"{row.updates:,}",
+      f"{row.speed / first.speed:.0%}",
+      f"{row.tuned['loss']:.3f}",
+      gain(row, row.tuned),
+    ]
     line += [x for k in kinds for x in (f"{row.tuned[k]:.3f}", share(row, k, row.tuned))]
     line += [f"{row.alpha:g}", gain(row, row.chosen), *(share(row, k, row.chosen) for k in kinds)]
     lines.append(line)

@@ -17,8 +17,8 @@ def rows():
   )
   between = dict(alpha=0.8, loss=1.15, general=1.1, other=3.5)
   return [
-    Row("none", 100, BASE, ends[0], 1, ends[0], [BASE, between, ends[0]]),
-    Row("replay 10%", 110, BASE, ends[1], 0.8, between, [BASE, between, ends[1]]),
+    Row("none", 100, 2000.0, BASE, ends[0], 1, ends[0], [BASE, between, ends[0]]),
+    Row("replay 10%", 110, 1800.0, BASE, ends[1], 0.8, between, [BASE, between, ends[1]]),
   ]
 
 
@@ -26,10 +26,20 @@ def test_the_table_says_what_is_kept_of_the_gain_and_of_the_rise():
   lines = forgetting.table(rows()).splitlines()
   assert len({line.count("|") for line in lines}) == 1
   cells = [[c.strip() for c in line.strip("|").split("|")] for line in lines]
-  assert cells[2][:3] == ["(the base)", "0", "4.000"]
-  assert cells[3][:8] == ["none", "100", "1.000", "100.0%", "2.000", "100%", "5.000", "100%"]
+  assert cells[2][:4] == ["(the base)", "0", "", "4.000"]
+  assert cells[3][:9] == [
+    "none",
+    "100",
+    "100%",
+    "1.000",
+    "100.0%",
+    "2.000",
+    "100%",
+    "5.000",
+    "100%",
+  ]
   assert cells[4] == [
-    "replay 10%", "110", "1.030", "99.0%", "1.250", "25%", "4.000", "50%", "0.8", "95.0%", "10%", "25%",
+    "replay 10%", "110", "90%", "1.030", "99.0%", "1.250", "25%", "4.000", "50%", "0.8", "95.0%", "10%", "25%",
   ]  # fmt: skip
 
 
@@ -52,7 +62,7 @@ def test_a_row_that_is_there_is_not_run_again(tmp_path, monkeypatch):
     }
     if script == "train.py":
       (workdir / "final").mkdir(parents=True)
-      (workdir / "metrics.jsonl").write_text('{"step": 7}\n')
+      (workdir / "metrics.jsonl").write_text('{"step": 7, "train/tokens_per_second": 9.0}\n')
     else:
       part = "final" if f"--config.source={workdir / 'final'}" in flags else "best"
       found = {
@@ -66,7 +76,7 @@ def test_a_row_that_is_there_is_not_run_again(tmp_path, monkeypatch):
   monkeypatch.setattr(forgetting, "_call", call)
   name, flags = "a quarter of the learning rate", ["--config.x=1"]
   row = forgetting.run_row(name, flags, tmp_path, "other.jsonl", rate=2e-3)
-  assert (row.updates, row.alpha) == (7, 0.5)
+  assert (row.updates, row.speed, row.alpha) == (7, 9.0, 0.5)
   assert [m["other"] for m in (row.base, row.chosen, row.tuned)] == [3.0, 6.0, 9.0]
   assert [script for script, _ in calls] == ["train.py", "evaluate.py", "evaluate.py"]
   assert "--config.x=1" in calls[0][1] and "--config.optim.learning_rate=0.0005" in calls[0][1]
