@@ -63,7 +63,7 @@ def read(r: Reader) -> dict[str, Any]:
       for place, x in parts:
         leaf[place] = x
     else:
-      leaf = r.base(f"params/{weight.path}").astype(jnp.float32)
+      leaf = jnp.asarray(r.base(f"params/{weight.path}"), jnp.float32)
       for place, x in parts:
         leaf = leaf.at[place].set(x.astype(np.float32))
     if not all(_of_base(key) for _, key, _ in found) or _differs(leaf, r, weight):
