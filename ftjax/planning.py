@@ -20,11 +20,11 @@ from ftjax.models.quant import base as quant
 from ftjax.models.tensors import our_shape
 from ftjax.parallel import memory
 from ftjax.parallel import topology as topologies
+from ftjax.parallel.chips import CHIPS, GPUS, Chip
 from ftjax.parallel.mesh import AXES, TIME, make_mesh, mesh_sizes, rows_split
 from ftjax.parallel.topology import Topology
 from ftjax.pretrained import Opened, dtype_of, open_run, variables_of
 from ftjax.research.plan import estimate, hlo
-from ftjax.research.plan.chips import CHIPS, GPUS, Chip
 from ftjax.train.state import TrainState
 
 

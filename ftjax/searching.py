@@ -13,8 +13,8 @@ from ftjax import planning
 from ftjax.config import InputError
 from ftjax.models.quant.codes import KINDS
 from ftjax.parallel import topology as topologies
+from ftjax.parallel.chips import GPUS
 from ftjax.parallel.topology import Topology
-from ftjax.research.plan.chips import GPUS
 
 COMPILES = 3  # at most, for the fastest plan; and as many for the smallest slice
 REMATS = ("none", "dots", "block", "offload")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ftjax.models import flops
 from ftjax.models.config import ModelConfig
-from ftjax.research.plan.chips import Chip
+from ftjax.parallel.chips import Chip
 from ftjax.research.plan.hlo import Collective
 
 CHUNK = 512  # tokens of a device in a chunk of the loss: train.step.make_loss
