@@ -71,7 +71,13 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", CASES)
+SLOW = ("gpt2, ia3", "llama, wide heads, prefix", "gpt2, prefix", "mistral, prefix", "gpt2, prompt",
+        "llama, norms")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+  "case", [pytest.param(c, marks=[pytest.mark.slow] if c in SLOW else []) for c in CASES]
+)
 def test_peft_folders_of_every_kind_both_ways(variant, tmp_path, case):
   """Rows are packed here and documents run one by one there: they share nothing but the adapter."""
   name, kind, settings = CASES[case]
@@ -91,7 +97,7 @@ def test_peft_folders_of_every_kind_both_ways(variant, tmp_path, case):
   assert all(np.array_equal(x, y) for x, y in zip(again, expected, strict=True))
 
 
-@pytest.mark.parametrize("case", ["llama, ia3", "gpt2, ia3", "llama, biases, ia3", "gpt2, norms"])
+@pytest.mark.parametrize("case", ["gpt2, ia3, a pattern", "llama, biases, ia3", "gpt2, norms"])
 def test_merged_is_the_adapter(variant, tmp_path, case):
   name, kind, settings = CASES[case]
   base = variant(name)
@@ -123,8 +129,15 @@ def fresh(base, kind: str, targets: str = "all-linear", **adapter):
   return c, params | new
 
 
-@pytest.mark.parametrize("kind", ["prompt", "prefix"])
-@pytest.mark.parametrize("name", ["llama", "gpt2"])
+@pytest.mark.parametrize(
+  ("name", "kind"),
+  [
+    ("llama", "prompt"),
+    pytest.param("llama", "prefix", marks=pytest.mark.slow),
+    pytest.param("gpt2", "prompt", marks=pytest.mark.slow),
+    ("gpt2", "prefix"),
+  ],
+)
 def test_generation_with_a_cache_goes_on_from_virtual_tokens(variant, kind, name):
   base = variant(name)
   c, variables = fresh(base, kind)

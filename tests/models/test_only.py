@@ -82,7 +82,9 @@ def test_optimizer_state_is_only_for_what_is_trained():
   assert tree.count(mine) < tree.count(VARIABLES) / 2
 
 
-@pytest.mark.parametrize("text", ["last 1 layers", "final_norm"])
+@pytest.mark.parametrize(
+  "text", ["last 1 layers", pytest.param("final_norm", marks=pytest.mark.slow)]
+)
 def test_a_run_changes_no_bit_of_what_is_frozen(tmp_path, text):
   source = toy.save_model(tmp_path / "base")
   rows = toy.write_rows(tmp_path / "rows.jsonl", 40)
