@@ -29,6 +29,8 @@ def fuse(config: ModelConfig, variables: dict) -> dict:
 
 def fused(config: ModelConfig, variables: dict) -> ModelConfig:
   """The config that goes with what `fuse` gave."""
+  if variables.keys() != {"params"}:
+    return config
   layer = variables["params"]["layer_0"]
   return replace(
     config,

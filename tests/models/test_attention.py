@@ -95,10 +95,8 @@ def test_each_layer_of_a_scan_gets_its_window():
 )
 def test_auto_goes_by_platform_and_by_what_is_asked(monkeypatch, kind, scores, dtype, expected):
   monkeypatch.setattr(attention, "platform", lambda: kind)
-  chosen = attention.implementation("auto", cached=False, scores=scores, sinks=False, dtype=dtype)
+  chosen = attention.implementation("auto", scores=scores, sinks=False, dtype=dtype)
   assert chosen == expected
-  cached = attention.implementation("splash", cached=True, scores=scores, sinks=False, dtype=dtype)
-  assert cached == "xla"
 
 
 def test_a_sink_is_one_more_key_without_a_value():

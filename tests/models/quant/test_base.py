@@ -61,7 +61,7 @@ def assert_close(a, b, **kwargs):
     np.testing.assert_allclose(x, y, err_msg=n, **kwargs)
 
 
-@pytest.mark.parametrize("kind", ["int8", "int4"])
+@pytest.mark.parametrize("kind", ["int8", pytest.param("int4", marks=pytest.mark.slow)])
 def test_an_adapter_on_it_is_an_adapter_on_the_dequantized_base(kind):
   quantized = base.quantize(PARAMS, kind)
   full = base.dequantized(quantized, PARAMS)
@@ -76,6 +76,7 @@ def _kernels(params):
   return [x for n, x in tree.flatten(params).items() if base.quantized(n)]
 
 
+@pytest.mark.slow
 def test_dora_and_experts_read_it_too():
   quantized = base.quantize(PARAMS, "nf4")
   full = base.dequantized(quantized, PARAMS)
