@@ -19,7 +19,7 @@ from ftjax.log import read
 from ftjax.parallel.mesh import make_mesh
 from tests.parity.test_trl_curves import write_rows
 
-pytestmark = [pytest.mark.parity, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("ignore")]
 STEPS, WARMUP = 50, 5
 LINEAR = dict(r=8, lora_alpha=16, target_modules="all-linear")
 RANKS = LINEAR | dict(
@@ -55,7 +55,14 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CASES)
+# One of each way to be different runs with the slow tests; the others when asked for (-m curves).
+SLOW = ("LoRA, ranks by pattern", "PiSSA", "(IA)^3", "prefix tuning", "the last 2 layers")
+
+
+@pytest.mark.parametrize(
+  "name",
+  [pytest.param(c, marks=pytest.mark.slow if c in SLOW else pytest.mark.curves) for c in CASES],
+)
 def test_curve(name, shared, tmp_path, monkeypatch, record_property):
   base, folder = shared / "models" / "stories260K", shared / "parity" / "lora"
   batches = np.load(folder / "batches.npz")
