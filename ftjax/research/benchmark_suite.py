@@ -68,7 +68,7 @@ HEAD = (
 
 def suite(folder: str, only: list[str], python: str) -> None:
   """Prints the table. only: the beginnings of the names of the rows to run; [] = all. python: the
-  interpreter that has Tunix; "" = this one."""
+  interpreter that has Tunix, for its rows alone; "" = this one."""
   path = Path(folder)
   path.mkdir(parents=True, exist_ok=True)
   print(f"{_machine()}\n\n{HEAD}", flush=True)
@@ -90,6 +90,7 @@ def suite(folder: str, only: list[str], python: str) -> None:
 
 
 def _measure(row: Row, path: Path, python: str) -> dict[str, dict]:
+  python = python if row.peer == "tunix" else ""  # The other peers are beside ftjax.
   turns = partial(benchmark.turns, scratch=path, python=python)
   cache = str(path / "compiled")
   if not row.peer_options:
