@@ -10,9 +10,11 @@ import optax
 from ml_collections import ConfigDict
 
 from ftjax.batch import Batch, empty
+from ftjax.config import choice
 from ftjax.data.general import Replay
 from ftjax.models.config import ModelConfig
 from ftjax.models.decoder import Decoder
+from ftjax.models.matmul import KINDS
 from ftjax.parallel import rules
 from ftjax.parallel.pjit import Partitioned
 from ftjax.pretrained import dtype_of
@@ -54,7 +56,7 @@ def assemble(
   remedies = remedies_of(config)
   places = shard_state(
     trainable, frozen, tx, functools.partial(rules.shardings, mesh=mesh), mesh,
-    ema=remedies.ema > 0, start=remedies.start,
+    ema=remedies.average, start=remedies.start,
   )  # fmt: skip
   loss = make_loss(decoder, smoothing=t.label_smoothing)
   step = compile_step(mesh, places, loss, tx, schedule, remedies)
@@ -72,6 +74,7 @@ def decoder_of(config: ConfigDict, model: ModelConfig) -> Decoder:
     attention=m.attention,
     remat=config.train.remat,
     neftune=config.train.neftune,
+    matmul=choice(m.matmul, KINDS, "model.matmul"),
     dropout=config.adapter.dropout if config.adapter.kind == "lora" else 0.0,
   )
 
@@ -82,7 +85,10 @@ def remedies_of(config: ConfigDict) -> Remedies:
   t, o, a = config.train, config.optim, config.adapter
   new = a.kind != "none" and not a.source
   replayed = Replay.parse(t.replay).share > 0
-  return Remedies(kl=t.kl, general=replayed, l2sp=o.l2sp, ema=o.ema, identity=new)
+  return Remedies(
+    kl=t.kl, general=replayed, l2sp=o.l2sp, ema=o.ema, identity=new,
+    schedule_free=o.name == optim.SCHEDULE_FREE,
+  )  # fmt: skip
 
 
 def abstract_state(trainable: Any, frozen: Any, made: Assembled) -> TrainState:

@@ -15,6 +15,7 @@ def get_config() -> ConfigDict:
   m.new_tokens = ""  # tokens to add, and what they stand for: "<brand>=our brand's name, <cta>"
   m.new_tokens_only = False  # train their rows and nothing else
   m.pad_vocab_to = 1  # rows of token table and head, a multiple, so that a mesh divides them
+  m.matmul = ""  # products of the blocks' linear layers in training: int8 | fp8, "" = in full
   m.quantize = ""  # the blocks' kernels of a base for adapters: int8 | int4 | nf4 (QLoRA)
   m.attention = "auto"  # auto | xla | blocked (for CPUs) | splash (for TPUs) | cudnn (for GPUs)
 
@@ -52,7 +53,7 @@ def get_config() -> ConfigDict:
   d.train_on = "responses"  # responses | all | last (only the last answer of a conversation)
 
   c.optim = o = ConfigDict()
-  o.name = "adamw"  # adamw | lion | sgd | adafactor | muon
+  o.name = "adamw"  # adamw | schedule_free | lion | sgd | adafactor | muon | apollo
   o.learning_rate = 2e-5
   o.schedule = "cosine"  # constant | linear | cosine
   o.warmup = "5%"
@@ -64,6 +65,7 @@ def get_config() -> ConfigDict:
   o.l2sp = 0.0  # pull towards the weights at the start, decoupled as weight_decay is
   o.ema = 0.0  # decay of an average of the weights, which is then judged and written; 0 = none
   o.layer_decay = 1.0  # each layer's learning rate as a share of the next one's above
+  o.rank = 128  # rows of a matrix's moments, for apollo
   o.moments = "float32"  # what Adam's are stored in: float32 | bfloat16 | int8
   o.stochastic_rounding = False  # of weights trained in bfloat16, so that small updates count
 

@@ -18,6 +18,7 @@ from ftjax.data.versions import training
 from ftjax.finish import finish
 from ftjax.judging import make_judge, with_general
 from ftjax.log import MetricsLog, say
+from ftjax.models import matmul
 from ftjax.models.adapters import starting
 from ftjax.models.decoder import REMAT
 from ftjax.models.quant import base as quant
@@ -156,6 +157,7 @@ def _check(config: ConfigDict, mesh) -> None:
     positive(t[key], f"train.{key}")
   starting.check(config.adapter, bool(config.model.new_tokens), t.only)
   choice(t.remat, REMAT, "train.remat")
+  choice(config.model.matmul, matmul.KINDS, "model.matmul")
   quant.check(config.model.quantize, config.adapter.kind)
   optim.check(config)
   _check_tokens(config)

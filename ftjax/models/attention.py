@@ -98,6 +98,7 @@ class Attention(nn.Module):
   dtype: jnp.dtype
   implementation: str = "auto"
   dropout: float = 0.0
+  matmul: str = ""
 
   @nn.compact
   def __call__(
@@ -135,16 +136,14 @@ class Attention(nn.Module):
       args = (q_BTNH, k_BTKH, v_BTKH, view, scores)
       attend = functools.partial(IMPLEMENTATIONS[name], *args, sinks_N=sinks_N)
       y_BTNH = by_window(attend, c.windows, window) if name in STATIC else attend(window=window)
-    out = Linear(
-      (c.N, c.H), (c.D,), bias=c.out_bias, dtype=self.dtype, dropout=self.dropout, name="out"
-    )
+    out = Linear((c.N, c.H), (c.D,), c.out_bias, self.dtype, self.dropout, self.matmul, name="out")
     return out(constrain(y_BTNH, BATCH, TIME, "tensor", None), train), cache
 
   def _projected(self, x_BTD, train: bool):
     """Queries [B, T, N, H], keys and values [B, T, K, H]."""
     c = self.config
     heads = lambda n, name: Linear(
-      (c.D,), (*n, c.H), bias=c.qkv_bias, dtype=self.dtype, dropout=self.dropout, name=name
+      (c.D,), (*n, c.H), c.qkv_bias, self.dtype, self.dropout, self.matmul, name=name
     )
     if c.fused_qkv:
       return jnp.split(heads((c.N + 2 * c.K,), "qkv")(x_BTD, train), [c.N, c.N + c.K], axis=2)

@@ -58,6 +58,7 @@ class Block(nn.Module):
   dtype: jnp.dtype
   attention: str
   dropout: float
+  matmul: str
   layer: Layer
 
   @nn.compact
@@ -69,9 +70,13 @@ class Block(nn.Module):
     x_BTD = checkpoint_name(x_BTD, BLOCK_INPUT)
     window, which = (own if v is None else v for own, v in zip(self.layer, varied, strict=True))
     rope = jax.tree.map(lambda x: x[which], ropes) if isinstance(ropes, Table) else ropes[which]
-    attention = Attention(c, self.dtype, self.attention, self.dropout, name="attention")
-    kind, name = (MoE, "experts") if c.experts else (MLP, "mlp")
-    mlp = kind(c, self.dtype, self.dropout, name=name)
+    attention = Attention(
+      c, self.dtype, self.attention, self.dropout, self.matmul, name="attention"
+    )
+    if c.experts:
+      mlp = MoE(c, self.dtype, self.dropout, name="experts")
+    else:
+      mlp = MLP(c, self.dtype, self.dropout, self.matmul, name="mlp")
     pre = lambda x, name: norm(c, name)(x) if c.pre_norm else x
     post = lambda y, name: norm(c, name)(y) if c.post_norm else y
     summed = lambda x, name: norm(c, name)(x) if c.sum_norm else x
@@ -124,6 +129,7 @@ class Decoder(nn.Module):
   dropout: float = 0.0  # of adapters
   scan: bool = True
   neftune: float = 0.0  # alpha of the noise on token vectors in training
+  matmul: str = ""  # products of the blocks' linear layers, but experts': see models/matmul.py
 
   @nn.nowrap
   def apply(self, variables, *args, **kwargs):
@@ -198,7 +204,7 @@ class Decoder(nn.Module):
     policy = REMAT[choice(self.remat, REMAT, "train.remat")]
     if policy is not None:
       block = nn.remat(Block, prevent_cse=not self.scan, policy=policy, static_argnums=(6,))
-    args = (self.config, self.dtype, attention, self.dropout)
+    args = (self.config, self.dtype, attention, self.dropout, self.matmul)
     layers = self.config.layers
     if not self.scan:
       caches = []

@@ -18,6 +18,7 @@ class Linear(nn.Module):
   bias: bool = False
   dtype: jnp.dtype = jnp.float32  # of the computation
   dropout: float = 0.0  # on the adapter's input, while training
+  matmul: str = ""  # the product: see models/matmul.py
 
   @nn.compact
   def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
@@ -36,7 +37,7 @@ class Linear(nn.Module):
       dropped = nn.Dropout(self.dropout, deterministic=False)(x)
 
     def product(kernel, x, dropped):
-      y = contract(x, kernel, len(self.shape_in), self.dtype)
+      y = contract(x, kernel, len(self.shape_in), self.dtype, self.matmul)
       return kinds.linear(y, x, dropped, kernel, leaves) if leaves else y
 
     if stored := self.variables.get(base.COLLECTION):

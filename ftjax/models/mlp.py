@@ -13,12 +13,13 @@ class MLP(nn.Module):
   config: ModelConfig
   dtype: jnp.dtype
   dropout: float = 0.0
+  matmul: str = ""
 
   @nn.compact
   def __call__(self, x_BTD: jax.Array, train: bool) -> jax.Array:
     c = self.config
     linear = lambda i, o, name: Linear(
-      (i,), o, bias=c.mlp_bias, dtype=self.dtype, dropout=self.dropout, name=name
+      (i,), o, c.mlp_bias, self.dtype, self.dropout, self.matmul, name=name
     )
     act = ACTIVATIONS[c.activation]
     if c.fused_gate_up:

@@ -31,7 +31,7 @@ def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memo
     f"evaluates   {every}{patience}; keeps the best",
     f"devices     {mesh.size} x {mesh.devices.flat[0].device_kind} ({shape})",
   ]
-  copies = (("optim.ema", state.ema), ("train.kl and optim.l2sp", state.start))
+  copies = (("their average", state.ema), ("train.kl and optim.l2sp", state.start))
   lines += [
     f"copies      {_size(tree.nbytes(x))} of what is trained, for {key}, over all devices"
     for key, x in copies

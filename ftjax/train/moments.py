@@ -59,6 +59,8 @@ def scale_by_adam(b1: float, b2: float, eps: float, moments: str) -> optax.Gradi
     corrections = [-jnp.expm1(now * math.log(b)) if b else 1.0 for b in (b1, b2)]  # 1 - b ** now
     key = jax.random.fold_in(jax.random.key(0), count)
     leaves, treedef = jax.tree.flatten(grads)
+    if not leaves:  # all that is trained has another optimizer
+      return grads, state._replace(count=count)
     stored = [treedef.flatten_up_to(x) for x in state[1:]]
     out = []
     for i, (g, m, v, m_top, v_top) in enumerate(zip(leaves, *stored, strict=True)):
@@ -78,7 +80,7 @@ def scale_by_adam(b1: float, b2: float, eps: float, moments: str) -> optax.Gradi
 def _each(make, params) -> tuple[Any, Any]:
   """Two trees, of the first and of the second things that `make` gives for each leaf."""
   leaves, treedef = jax.tree.flatten(params)
-  first, second = zip(*map(make, leaves), strict=True)
+  first, second = zip(*map(make, leaves), strict=True) if leaves else ((), ())
   return treedef.unflatten(first), treedef.unflatten(second)
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import optax
 import optax.contrib
 from jax.sharding import NamedSharding
@@ -11,9 +12,10 @@ from jax.sharding import NamedSharding
 from ftjax import tree
 from ftjax.config import InputError, choice, positive
 from ftjax.parallel.mesh import fit
-from ftjax.train import moments, rates
+from ftjax.train import apollo, moments, rates
 
 SCHEDULES = ("constant", "linear", "cosine")
+SCHEDULE_FREE = "schedule_free"
 
 
 def make_schedule(name: str, learning_rate: float, *, warmup: int, total: int) -> optax.Schedule:
@@ -45,7 +47,8 @@ def decayed(params) -> dict:
   return tree.map_named(lambda name, _: not re.search(r"/(bias|scale|magnitude)$", name), params)
 
 
-def _adamw(schedule, b1, b2, eps, weight_decay, stored):
+def _adamw(schedule, b1, b2, eps, weight_decay, stored, rank):
+  del rank
   return optax.chain(
     moments.scale_by_adam(b1, b2, eps, stored),
     optax.add_decayed_weights(weight_decay, decayed),
@@ -53,31 +56,31 @@ def _adamw(schedule, b1, b2, eps, weight_decay, stored):
   )
 
 
-def _lion(schedule, b1, b2, eps, weight_decay, stored):
-  del eps, stored
+def _lion(schedule, b1, b2, eps, weight_decay, stored, rank):
+  del eps, stored, rank
   return optax.lion(schedule, b1=b1, b2=b2, weight_decay=weight_decay, mask=decayed)
 
 
-def _sgd(schedule, b1, b2, eps, weight_decay, stored):
-  del b2, eps, stored
+def _sgd(schedule, b1, b2, eps, weight_decay, stored, rank):
+  del b2, eps, stored, rank
   return optax.chain(
     optax.add_decayed_weights(weight_decay, decayed), optax.sgd(schedule, momentum=b1 or None)
   )
 
 
-def _adafactor(schedule, b1, b2, eps, weight_decay, stored):
+def _adafactor(schedule, b1, b2, eps, weight_decay, stored, rank):
   """Shazeer & Stern 2018, as T5 was tuned with it: no momentum, which would be a number for each
   weight."""
-  del b1, b2, eps, stored
+  del b1, b2, eps, stored, rank
   return optax.adafactor(
     schedule, weight_decay_rate=weight_decay or None, weight_decay_mask=decayed
   )
 
 
-def _muon(schedule, b1, b2, eps, weight_decay, stored):
+def _muon(schedule, b1, b2, eps, weight_decay, stored, rank):
   """Matrices' momenta made orthogonal (Jordan et al. 2024), at the size of Adam's steps (Liu et al.
   2025), so that one learning rate serves them and the rest: tables, head, vectors have Adam."""
-  del stored
+  del stored, rank
   steps = optax.contrib.muon(
     -1.0,  # Its sign is turned here and once more below, where decay has been added.
     eps=eps,
@@ -90,8 +93,30 @@ def _muon(schedule, b1, b2, eps, weight_decay, stored):
   return optax.chain(steps, decay, optax.scale_by_learning_rate(schedule))
 
 
+def _apollo(schedule, b1, b2, eps, weight_decay, stored, rank):
+  """Adam's step sizes for matrices from moments of `rank` rows; tables, head and vectors have Adam."""
+  steps = optax.partition(
+    {
+      "matrix": apollo.scale_by_apollo(b1, b2, eps, rank, matrices),
+      "rest": moments.scale_by_adam(b1, b2, eps, stored),
+    },
+    lambda params: jax.tree.map(
+      lambda x, d: "rest" if d is None else "matrix", params, matrices(params)
+    ),
+  )
+  decay = optax.add_decayed_weights(weight_decay, decayed)
+  return optax.chain(steps, decay, optax.scale_by_learning_rate(schedule))
+
+
+def _schedule_free(schedule, b1, b2, eps, weight_decay, stored, rank):
+  """What make_optimizer wraps: Adam without momentum, in whose place the average comes."""
+  del b1
+  return _adamw(schedule, 0.0, b2, eps, weight_decay, stored, rank)
+
+
 def matrices(params):
-  """Which dims of each leaf are a matrix's inputs and outputs, for Muon; None where it is none."""
+  """Which dims of each leaf are a matrix's inputs and outputs, for Muon and APOLLO; None where it is
+  none."""
   numbers = optax.contrib.MuonDimensionNumbers
 
   def sides(name, x):
@@ -110,6 +135,8 @@ OPTIMIZERS: dict[str, Callable] = {
   "sgd": _sgd,
   "adafactor": _adafactor,
   "muon": _muon,
+  "apollo": _apollo,
+  SCHEDULE_FREE: _schedule_free,
 }
 
 
@@ -123,25 +150,39 @@ def make_optimizer(
   weight_decay: float = 0.0,
   clip: float = 1.0,
   stored: str = "float32",
+  rank: int = 128,
   lora_plus: float = 1.0,
   layer_decay: float = 1.0,
   stochastic_rounding: bool = False,
 ) -> optax.GradientTransformation:
   """An Optax optimizer behind clipping by the global norm (`clip` = 0: none).
 
-  stored: of moments.MOMENTS. lora_plus, layer_decay: rates.multipliers. stochastic_rounding: of
+  stored: of moments.MOMENTS. rank: of APOLLO's projections. lora_plus, layer_decay: rates.multipliers. stochastic_rounding: of
   weights in bfloat16 (moments.round_weights).
   """
   choice(name, OPTIMIZERS, "optim.name")
   rates.check(lora_plus, layer_decay)
-  steps = [OPTIMIZERS[name](schedule, b1, b2, eps, weight_decay, stored)]
+  steps = [OPTIMIZERS[name](schedule, b1, b2, eps, weight_decay, stored, rank)]
   if clip:
     steps = [optax.clip_by_global_norm(clip), *steps]
   if lora_plus != 1 or layer_decay != 1:
     steps.append(rates.scale_by_multipliers(lora_plus=lora_plus, layer_decay=layer_decay))
   if stochastic_rounding:
     steps.append(moments.round_weights())
-  return optax.chain(*steps) if len(steps) > 1 else steps[0]
+  tx = optax.chain(*steps) if len(steps) > 1 else steps[0]
+  if name != SCHEDULE_FREE:
+    return tx
+  # Defazio et al. 2024. Optax counts updates from 1 there and from 0 in the schedules.
+  return optax.contrib.schedule_free(
+    tx, lambda count: schedule(count - 1), b1=b1, state_dtype=jnp.float32
+  )
+
+
+def averaged(opt_state: optax.OptState, trainable):
+  """The average that schedule-free judges and keeps, of the parameters at which it takes its
+  gradients."""
+  z, b1 = (optax.tree.get(opt_state, name) for name in ("z", "b1"))
+  return jax.tree.map(lambda y, z: (y.astype(jnp.float32) - (1 - b1) * z) / b1, trainable, z)
 
 
 def from_config(config, schedule: optax.Schedule) -> optax.GradientTransformation:
@@ -150,7 +191,7 @@ def from_config(config, schedule: optax.Schedule) -> optax.GradientTransformatio
   return make_optimizer(
     o.name, schedule, b1=o.b1, b2=o.b2, eps=o.eps, weight_decay=o.weight_decay, clip=o.clip,
     stored=o.moments, layer_decay=o.layer_decay, stochastic_rounding=o.stochastic_rounding,
-    lora_plus=config.adapter.lora_plus,
+    lora_plus=config.adapter.lora_plus, rank=o.rank,
   )  # fmt: skip
 
 
@@ -160,6 +201,26 @@ def check(config) -> None:
   choice(o.name, OPTIMIZERS, "optim.name")
   rates.check(config.adapter.lora_plus, o.layer_decay)
   moments.check(o.name, o.moments, o.stochastic_rounding, config.model.dtype, config.adapter.kind)
+  if o.rank < 1:
+    raise InputError(f"optim.rank={o.rank} must be 1 or greater: rows of APOLLO's moments.")
+  if o.name == SCHEDULE_FREE:
+    _check_schedule_free(config)
+
+
+def _check_schedule_free(config) -> None:
+  o = config.optim
+  wrong = {
+    f"optim.schedule={o.schedule}": o.schedule != "constant" and "constant",
+    f"optim.b1={o.b1}": not 0 < o.b1 < 1 and "0.9",
+    f"optim.ema={o.ema}": o.ema and "0: it keeps an average of its own",
+    f"optim.l2sp={o.l2sp}": o.l2sp and "0",
+    f"model.dtype={config.model.dtype}": (
+      config.model.dtype != "float32" and config.adapter.kind == "none" and "float32"
+    ),
+  }
+  for given, wanted in wrong.items():
+    if wanted:
+      raise InputError(f"optim.name=schedule_free does not go with {given}. Set it to {wanted}.")
 
 
 def state_shardings(tx: optax.GradientTransformation, trainable, shardings, replicated):

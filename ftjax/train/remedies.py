@@ -10,6 +10,7 @@ from ftjax import tree
 from ftjax.batch import GENERAL, Batch
 from ftjax.config import InputError
 from ftjax.models.adapters import kinds
+from ftjax.train import optim
 from ftjax.train.state import TrainState, Variables
 
 
@@ -19,20 +20,27 @@ class Remedies:
 
   kl: KL(base || model) in nats per token, added to the loss. general: over the tokens of replayed
   general text alone; otherwise over all trained tokens. l2sp: the pull towards the start, decoupled
-  from the gradient as AdamW's weight decay is. ema: the decay of the average. identity: whether the
-  model without adapters is the model before the first update, so that KL needs no copy of it.
+  from the gradient as AdamW's weight decay is. ema: the decay of the average. schedule_free: whether
+  the average is the optimizer's own. identity: whether the model without adapters is the model before
+  the first update, so that KL needs no copy of it.
   """
 
   kl: float = 0.0
   general: bool = False
   l2sp: float = 0.0
   ema: float = 0.0
+  schedule_free: bool = False
   identity: bool = False
 
   @property
   def start(self) -> bool:
     """Whether a copy of what is trained, as it began, is needed."""
     return bool(self.l2sp or self.kl and not self.identity)
+
+  @property
+  def average(self) -> bool:
+    """Whether an average of what is trained is kept, judged and written."""
+    return bool(self.ema or self.schedule_free)
 
   def __post_init__(self):
     for key, value in (("train.kl", self.kl), ("optim.l2sp", self.l2sp)):
@@ -72,6 +80,13 @@ def pull(updates: Variables, state: TrainState, strength: jax.Array) -> Variable
     return (update - strength * away).astype(update.dtype)
 
   return jax.tree.map(add, updates, state.trainable, state.start)
+
+
+def averaged(state: TrainState, remedies: Remedies) -> Variables | None:
+  """The average after an update, of the state with its new parameters; float32."""
+  if remedies.schedule_free:
+    return optim.averaged(state.opt_state, state.trainable)
+  return average(state.ema, state.trainable, state.step - 1, remedies.ema) if remedies.ema else None
 
 
 def average(ema: Variables, trainable: Variables, step: jax.Array, decay: float) -> Variables:

@@ -16,7 +16,7 @@ from ftjax.parallel.mesh import BATCH, replicated
 from ftjax.parallel.pjit import pjit
 from ftjax.train.divergence import divergence
 from ftjax.train.loss import next_token_loss
-from ftjax.train.remedies import NONE, Remedies, average, base_of, kl_weights, pull
+from ftjax.train.remedies import NONE, Remedies, averaged, base_of, kl_weights, pull
 from ftjax.train.state import TrainState, Variables
 
 LossFn = Callable[..., tuple[jax.Array, jax.Array, jax.Array]]  # see make_loss
@@ -107,9 +107,7 @@ def train_step(
     updates = pull(updates, state, sums.learning_rate * remedies.l2sp)
   trainable = optax.apply_updates(state.trainable, updates)
   new = state._replace(step=state.step + 1, trainable=trainable, opt_state=opt_state)
-  if remedies.ema:
-    new = new._replace(ema=average(state.ema, trainable, state.step, remedies.ema))
-  return new, sums
+  return new._replace(ema=averaged(new, remedies)), sums
 
 
 def compile_step(mesh, places: TrainState, loss: LossFn, tx, schedule, remedies: Remedies = NONE):

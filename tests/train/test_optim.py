@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from ftjax.config import InputError
+from ftjax.defaults import get_config
 from ftjax.train import optim
 
 
@@ -88,3 +89,47 @@ def test_errors_name_the_key_and_what_is_allowed():
     optim.make_schedule("linear", 1e-3, warmup=10, total=10)
   with pytest.raises(InputError, match="optim.learning_rate=-1 must be greater than 0"):
     optim.make_schedule("linear", -1, warmup=0, total=10)
+
+
+def test_schedule_free_is_the_three_lines_of_its_paper():
+  """Defazio et al. 2024, algorithm 1, with warmup: the first update has rate 0 and no weight."""
+  b1, b2, eps, rates = 0.9, 0.95, 1e-8, [0.0, 0.05, 0.1, 0.1, 0.1]
+  slope = lambda y: np.array([1.0, 4.0, -2.0], np.float32) * y + 1
+  tx = optim.make_optimizer(
+    optim.SCHEDULE_FREE, lambda n: jnp.asarray(rates)[n], b1=b1, b2=b2, eps=eps, clip=0.0
+  )
+  ours = np.array([1.0, -2.0, 3.0], np.float32)
+  state = tx.init(ours)
+  x = y = z = ours.astype(np.float64)
+  v, total, highest = np.zeros(3), 0.0, 0.0
+  for t, rate in enumerate(rates, 1):
+    updates, state = tx.update(slope(ours), state, ours)
+    ours = np.asarray(optax.apply_updates(ours, updates))
+    g = slope(y)
+    v = b2 * v + (1 - b2) * g**2
+    z = z - rate * g / (np.sqrt(v / (1 - b2**t)) + eps)
+    highest = max(highest, rate)
+    total += highest**2
+    x = x + (highest**2 / total if total else 0) * (z - x)
+    y = (1 - b1) * z + b1 * x
+    np.testing.assert_allclose(ours, y, rtol=1e-5)
+    np.testing.assert_allclose(optim.averaged(state, ours), x, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+  "changes, message",
+  [
+    ({"optim.schedule": "cosine"}, "does not go with optim.schedule=cosine. Set it to constant"),
+    ({"optim.b1": 0.0}, "does not go with optim.b1=0.0"),
+    ({"optim.ema": 0.9}, "optim.ema=0.9. Set it to 0: it keeps an average"),
+    ({"optim.l2sp": 0.1}, "optim.l2sp=0.1"),
+    ({"model.dtype": "bfloat16"}, "model.dtype=bfloat16. Set it to float32"),
+  ],
+)
+def test_what_schedule_free_does_not_go_with(changes, message):
+  config = get_config()
+  config.update_from_flattened_dict(
+    {"optim.name": optim.SCHEDULE_FREE, "optim.schedule": "constant"} | changes
+  )
+  with pytest.raises(InputError, match=message):
+    optim.check(config)

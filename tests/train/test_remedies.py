@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 from ftjax import tree
@@ -36,8 +37,9 @@ def program(remedies, lora, sizes):
     trainable = tree.unflatten({n: x * 0 if n.endswith("/b") else x for n, x in named.items()})
   mesh = make_mesh(*sizes, devices=jax.devices()[: np.prod(sizes)])
   schedule = optim.make_schedule("constant", RATE, warmup=0, total=10)
-  tx = optim.make_optimizer("adamw", schedule)
-  keeps = dict(ema=remedies.ema > 0, start=remedies.start)
+  name = optim.SCHEDULE_FREE if remedies.schedule_free else "adamw"
+  tx = optim.make_optimizer(name, schedule)
+  keeps = dict(ema=remedies.average, start=remedies.start)
   shardings = functools.partial(rules.shardings, mesh=mesh)
   places = shard_state(trainable, frozen, tx, shardings, mesh, **keeps)
   step = compile_step(mesh, places, make_loss(Decoder(CONFIG), chunk=16), tx, schedule, remedies)
@@ -130,6 +132,20 @@ def test_the_average_is_the_recurrence_and_is_what_is_judged():
     ):
       np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
       np.testing.assert_array_equal(judged, a)
+
+
+def test_schedule_free_judges_its_own_average():
+  """After one update the average is where the update led; later it is between where it was and there."""
+  states, _ = run([toy.batch(2, 9, seed=i) for i in range(3)], Remedies(schedule_free=True))
+  ends = [jax.tree.leaves(optax.tree.get(state.opt_state, "z")) for state in states]
+  average = ends[0]
+  for n, (state, end) in enumerate(zip(states, ends, strict=True), 1):
+    average = [a + (z - a) / n for a, z in zip(average, end, strict=True)]
+    for judged, y, a, z in zip(
+      *map(jax.tree.leaves, (state.evaluated(), state.trainable)), average, end, strict=True
+    ):
+      np.testing.assert_allclose(judged, a, rtol=1e-5, atol=2e-6)
+      np.testing.assert_allclose(y, 0.9 * a + 0.1 * z, rtol=1e-5, atol=2e-6)
 
 
 def test_values_that_mean_nothing_are_refused():
