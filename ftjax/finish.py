@@ -79,8 +79,9 @@ def finish(
     plots.save_loss(workdir)
     unfinished.replace(final)
     if scores:
+      title = f"validation, step {best}" if best >= 0 else "general text, last step"
       note = f", {point['alpha']:g} of the way from the base" if point else ""
-      report.show(report.scores_table(scores, f"validation, step {best}{note}"))
+      report.show(report.scores_table(scores, title + note))
     say(
       f"The tuned model: {workdir / run_folder.BEST}   samples: {workdir / 'samples.md'}   {workdir / 'loss.png'}"
     )
