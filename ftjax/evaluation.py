@@ -62,12 +62,14 @@ def evaluate(config: ConfigDict) -> Scores:
       f"{run} has no best/ yet. Wait for its end, or evaluate its checkpoints with follow=True."
     )
   judge, scores, texts, tokens, known = None, {}, {}, "", None
+  trained = run_config(run).model if run is not None else None
   for name, where, adapter in _subjects(config, run, source):
     if name == "base":
       tokens = _new_tokens(config, run, where, known)
     model = load(
-      where, dtype=config.dtype, adapter=adapter, mesh=_mesh(config), revision=config.revision,
-      new_tokens=tokens, quantize=run_config(run).model.quantize if run is not None else "",
+      where, dtype=config.dtype, adapter=adapter, mesh=_mesh(config), new_tokens=tokens,
+      revision=config.revision or (trained.revision if trained else ""),
+      quantize=trained.quantize if trained else "",
     )  # fmt: skip
     judge = judge or _Judge(config, run, model)
     known = model.tokenizer
@@ -174,11 +176,15 @@ def _subjects(
 ) -> Iterator[tuple[str, str, str | None]]:
   """(name, source, adapter) of what is evaluated: the tuned model, then its base where there is
   one."""
-  yield "tuned", source, config.adapter or None
+  adapter = config.adapter or None
+  if run is not None and not adapter and lora.settings(Path(source)) is not None:
+    # On the run's own base: the adapter names what PEFT can read, which a quantized one was made from.
+    source, adapter = run_config(run).model.source, source
+  yield "tuned", source, adapter
   base = config.base
   if base == "auto":
     folder = hf.resolve(source, config.revision)
-    if config.adapter:
+    if adapter:
       base = source
     elif lora.settings(folder) is not None:
       base = base_of(folder)

@@ -1,5 +1,5 @@
 """A base, or a base with an adapter merged into it, written as a Hugging Face folder tensor by
-tensor."""
+tensor; or a base quantized, as a folder of ftjax's own."""
 
 import functools
 from pathlib import Path
@@ -9,6 +9,8 @@ import numpy as np
 from ftjax import storage
 from ftjax.config import InputError
 from ftjax.models import export, hf, lora, verify
+from ftjax.models.quant import base as quant
+from ftjax.models.quant import writing, written
 from ftjax.pretrained import read_weights
 from ftjax.text import tokenizer as tokenizers
 from ftjax.train import run_folder
@@ -84,3 +86,31 @@ def write(
       line = verify.apart(temporary, checkpoint.config, functools.partial(before, quantize))
       lines.append(f"against the {quantize} base that the adapter was trained on: {line}")
     return "\n".join(lines)
+
+
+def quantize(
+  output: str | Path,
+  source: str,
+  kind: str,
+  *,
+  dtype: str = "",
+  shard_bytes: int = export.SHARD_BYTES,
+  bound: float | None = None,
+) -> str:
+  """Writes a model with the kernels of its blocks in eight or four bits, which is read as
+  model.quantize=kind would read the source, tensor by tensor.
+
+  dtype: of what is not quantized, "" as it is. bound: as for `write`; the model that it is compared
+  with is the source quantized while it is read. Raises InputError for a source that is quantized.
+  """
+  quant.check(kind)
+  folder = hf.resolve(source)
+  checkpoint = hf.open_checkpoint(folder)
+  checkpoint.need_full("quantizing")
+  quantized = written.Quantized(kind, hf.source_name(source, folder))
+  with storage.atomic_path(output) as temporary:
+    writing.write(temporary, checkpoint, quantized, dtype=dtype, shard_bytes=shard_bytes)
+    if bound is None:
+      return ""
+    read = lambda: read_weights(checkpoint, np.float32, None, kind)
+    return verify.check(temporary, checkpoint.config, read, bound)

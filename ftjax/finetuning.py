@@ -24,7 +24,7 @@ from ftjax.models.decoder import REMAT
 from ftjax.models.quant import base as quant
 from ftjax.parallel import distributed
 from ftjax.parallel.mesh import make_mesh
-from ftjax.pretrained import Opened, open_run, variables_of
+from ftjax.pretrained import Opened, open_run, quantized_as, variables_of
 from ftjax.research import mfu
 from ftjax.research.report import plan_lines
 from ftjax.train import optim, run_folder
@@ -63,6 +63,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
   _check(config, mesh)
   run_folder.check_local(workdir)
   opened = open_run(config)
+  config = quantized_as(config, opened)
   pinned = config.data.to_dict() | {"train": training.pinned(config.data.train, workdir)}
   data = loader.load(
     pinned,

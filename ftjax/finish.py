@@ -12,7 +12,7 @@ from ftjax import interpolation, storage, tree
 from ftjax.evaluate.samples import generate_and_score, samples_md
 from ftjax.generate.generator import Generator
 from ftjax.log import METRICS, read, say
-from ftjax.models import export, lora, stacked, vocabulary
+from ftjax.models import export, hf, lora, stacked, vocabulary
 from ftjax.models.quant import base as quant
 from ftjax.pretrained import Opened, dtype_of, read_weights
 from ftjax.research import plots, report
@@ -93,9 +93,11 @@ def write_model(folder: Path, variables, config, opened: Opened, template) -> No
   template trained with."""
   checkpoint = opened.checkpoint
   if lora.on(variables):
-    source = config.model.source
-    local = source == "starter" or Path(source).expanduser().is_dir()
-    base = str(checkpoint.folder.resolve()) if local else source
+    base = hf.source_name(config.model.source, checkpoint.folder)
+    if (
+      checkpoint.quantized
+    ):  # PEFT cannot read what we quantized: it needs what that was made from.
+      base = checkpoint.quantized.base
     lora.write(
       folder,
       variables,

@@ -200,10 +200,10 @@ def load(
   revision: of a hub id. new_tokens: tokens to add, "<brand>=our brand's name, <cta>", whose rows
   begin as the mean of their description's, or of all. pad_vocab_to: a multiple for the rows of token
   table and head, so that the mesh divides them. quantize: "int8", "int4" or "nf4", the base's blocks in so many bits,
-  quantized while they are read (docs/quantization.md).
+  quantized while they are read (docs/quantization.md); a folder that is quantized has its format.
 
   Raises InputError: no such folder, a model that is not supported, weights that do not fit
-  config.json, another dtype.
+  config.json, another dtype, another format than a quantized folder has.
   """
   parameter_dtype = dtype_of(dtype, "dtype")
   folder = hf.resolve(str(source), revision)
@@ -227,7 +227,9 @@ def load(
   quant.check(quantize)
   variables = read_weights(checkpoint, parameter_dtype, mesh, quantize)
   if adapter is not None:
-    own_weights = lora.read(adapter, checkpoint, None if quantize else variables)
+    own_weights = lora.read(
+      adapter, checkpoint, None if quant.COLLECTION in variables else variables
+    )
     variables |= own_weights if mesh is None else place(own_weights, mesh)
   return LanguageModel(
     checkpoint,

@@ -23,7 +23,7 @@ from ftjax.parallel import topology as topologies
 from ftjax.parallel.chips import CHIPS, GPUS, Chip
 from ftjax.parallel.mesh import AXES, TIME, make_mesh, mesh_sizes, rows_split
 from ftjax.parallel.topology import Topology
-from ftjax.pretrained import Opened, dtype_of, open_run, variables_of
+from ftjax.pretrained import Opened, dtype_of, open_run, quantized_as, variables_of
 from ftjax.research.plan import estimate, hlo
 from ftjax.train.state import TrainState
 
@@ -72,6 +72,7 @@ def plan(config: ConfigDict, topology: str) -> Planned:
   """
   where = topologies.parse(topology, GPUS)
   model = described(config)
+  config = quantized_as(config, model.opened)
   if where.platform == "gpu":
     return by_formula(config, where, model)
   return by_compiling(config, where, model)
@@ -80,6 +81,7 @@ def plan(config: ConfigDict, topology: str) -> Planned:
 def described(config: ConfigDict) -> Model:
   """The model of a run, its variables as shape structs."""
   opened = open_run(config, Opened(shapes.shape_only(config.model.source), None, ()))
+  config = quantized_as(config, opened)
   m = config.model
   quant.check(m.quantize, config.adapter.kind)
   base = shapes_of(opened.checkpoint, dtype_of(m.dtype), m.quantize)

@@ -1,17 +1,20 @@
 """A source (folder, hub id, "starter", adapter or run) opened: the checkpoint, its tokenizer, where
 its weights go, and what of them is trained."""
 
+import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 
 from ftjax import tree
 from ftjax.config import InputError, choice
 from ftjax.models import hf, lora, only, shapes, vocabulary
 from ftjax.models.adapters import starting
+from ftjax.models.quant import base as quant
 from ftjax.parallel import distributed, rules
 from ftjax.text import tokenizer as tokenizers
 
@@ -50,6 +53,9 @@ def open_run(config, opened: Opened | None = None) -> Opened:
   """
   m, a = config.model, config.adapter
   opened = opened or open_source(m.source, m.revision, m.new_tokens)
+  opened.checkpoint.format_for(m.quantize)
+  if a.kind == "none":
+    opened.checkpoint.need_full("training its own weights (adapter.kind=none)")
   checkpoint, virtual = opened.checkpoint, a.tokens if a.kind in ("prompt", "prefix") else 0
   if a.kind != "none" and a.source:
     found = lora.open_folder(a.source)
@@ -65,6 +71,14 @@ def open_run(config, opened: Opened | None = None) -> Opened:
     )
   padded = vocabulary.padded(checkpoint, m.pad_vocab_to)
   return replace(opened, checkpoint=padded, virtual=virtual)
+
+
+def quantized_as(config: ConfigDict, opened: Opened) -> ConfigDict:
+  """The config with the format that the model's files have, where they are quantized, as what it
+  asks for: so that everything sees what is trained on."""
+  config = copy.deepcopy(config)
+  config.model.quantize = opened.checkpoint.format_for(config.model.quantize)
+  return config
 
 
 def add_tokens(checkpoint: hf.Checkpoint, tokenizer, new_tokens: str):
@@ -90,7 +104,7 @@ def variables_of(
     base = read_weights(checkpoint, dtype_of(m.dtype), mesh, m.quantize)
   adapter = {}
   if a.kind != "none" and a.source:
-    adapter = lora.read(a.source, checkpoint, None if m.quantize else base)
+    adapter = lora.read(a.source, checkpoint, None if quant.COLLECTION in base else base)
     lora.check_kind(a.kind, adapter, a.source)
     if opened.new_ids and not set(opened.new_ids) <= _with_rows(adapter):
       raise InputError(

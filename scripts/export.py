@@ -1,7 +1,9 @@
-"""Writes a model as a Hugging Face folder, an adapter merged into its base, tensor by tensor:
+"""Writes a model as a Hugging Face folder, an adapter merged into its base, tensor by tensor; or a
+base for adapters, quantized (docs/quantization.md):
 
 python scripts/export.py --run=runs/mine --merge --output=merged [--dtype=bfloat16] [--verify]
 python scripts/export.py --base=FOLDER_OR_HUB_ID --adapter=FOLDER --merge --output=merged
+python scripts/export.py --model=FOLDER_OR_HUB_ID --quantize=nf4 --output=quantized
 """
 
 from absl import flags
@@ -12,8 +14,12 @@ _RUN = flags.DEFINE_string("run", "", "A run's folder: its best/, with the base 
 _BASE = flags.DEFINE_string("base", "", "Instead of a run: a folder in HF format, or a hub id.")
 _ADAPTER = flags.DEFINE_string("adapter", "", "With --base: a PEFT adapter's folder.")
 _MERGE = flags.DEFINE_bool("merge", False, "Add the adapter to the weights.")
+_MODEL = flags.DEFINE_string("model", "", "With --quantize: a folder in HF format, or a hub id.")
+_QUANTIZE = flags.DEFINE_string("quantize", "", "The format of the blocks: int8, int4 or nf4.")
 _OUTPUT = flags.DEFINE_string("output", None, "The folder to write; must not exist.", required=True)
-_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Of the weights written.")
+_DTYPE = flags.DEFINE_enum(
+  "dtype", None, ["float32", "bfloat16"], "Of weights: float32; with --quantize: as they are."
+)
 _SHARD = flags.DEFINE_integer("shard_bytes", 5 * 10**9, "The most bytes in a file.", lower_bound=1)
 _VERIFY = flags.DEFINE_bool("verify", False, "Compare logits; status 1, no output, if they differ.")
 _BOUND = flags.DEFINE_float("bound", 0.0, "Of --verify: share of the largest logit; 0 = by dtype.")
@@ -24,16 +30,23 @@ def main() -> int | None:
   from ftjax.config import InputError
   from ftjax.models import verify
 
-  base, adapter, revision = exporting.parts_of(_RUN.value, _BASE.value, _ADAPTER.value)
+  model, kind, merge = _MODEL.value, _QUANTIZE.value, _MERGE.value
   if storage.Path(_OUTPUT.value).exists():
     raise InputError(f"{_OUTPUT.value} is there already. Give another --output.")
-  if bool(adapter) != _MERGE.value:
-    raise InputError("--merge goes with an adapter, and an adapter with --merge.")
-  bound = (_BOUND.value or verify.BOUNDS[_DTYPE.value]) if _VERIFY.value else None
-  options = dict(dtype=_DTYPE.value, shard_bytes=_SHARD.value, bound=bound)
-  options["quantize"] = exporting.quantized(_RUN.value)
+  if bool(model) != bool(kind) or (kind and (_RUN.value or _BASE.value or _ADAPTER.value or merge)):
+    raise InputError("--model and --quantize go together, and with neither a run nor an adapter.")
+  dtype = _DTYPE.value or ("" if kind else "float32")
+  bound = (_BOUND.value or verify.BOUNDS[dtype or "float32"]) if _VERIFY.value else None
+  options = dict(dtype=dtype, shard_bytes=_SHARD.value, bound=bound)
   try:
-    line = exporting.write(_OUTPUT.value, base, adapter, revision, **options)
+    if kind:
+      line = exporting.quantize(_OUTPUT.value, model, kind, **options)
+    else:
+      base, adapter, revision = exporting.parts_of(_RUN.value, _BASE.value, _ADAPTER.value)
+      if bool(adapter) != merge:
+        raise InputError("--merge goes with an adapter, and an adapter with --merge.")
+      options["quantize"] = exporting.quantized(_RUN.value)
+      line = exporting.write(_OUTPUT.value, base, adapter, revision, **options)
   except verify.Different as e:
     return cli.fail(f"{e} Nothing was written.", 1)
   print(f"{line}\nwritten: {_OUTPUT.value}".strip())

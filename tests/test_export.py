@@ -13,6 +13,7 @@ import pytest
 from ftjax import exporting
 from ftjax.models import export as weights
 from ftjax.models import hf, lora, verify
+from ftjax.pretrained import read_weights
 from tests.models.adapters import by_peft
 from tests.models.reference import difference, ours, quiet, rows, theirs
 from tests.tiny import tiny_checkpoint, torch_model
@@ -148,9 +149,24 @@ def test_a_difference_above_the_bound_is_status_1_and_leaves_nothing(root, made)
   assert not out.exists() and not list(made.glob(".half*"))
 
 
+def test_a_base_quantized_verified_and_read(root, made):
+  out = made / "nf4"
+  status, said, error = export(
+    root, f"--model={made / 'base'}", "--quantize=nf4", f"--output={out}", "--verify",
+    "--shard_bytes=20000",
+  )  # fmt: skip
+  assert status == 0, error
+  assert "largest difference of logits: 0.00e+00" in said and f"written: {out}" in said
+  assert (out / "quantized.safetensors.index.json").is_file()
+  batch = rows()
+  wanted = read_weights(hf.open_checkpoint(made / "base"), jnp.float32, None, "nf4")
+  np.testing.assert_array_equal(ours(out, batch), ours(made / "base", batch, wanted))
+
+
 @pytest.mark.parametrize(
   "flags, message",
   [
+    (["--output={made}/x", "--model={made}/base"], "--model and --quantize go together"),
     (
       ["--output={made}/base", "--run={made}/run", "--merge"],
       "is there already. Give another --output",

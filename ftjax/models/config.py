@@ -142,6 +142,15 @@ class Weight:
   dims: str
   # The parameter that PEFT adapts, where transformers has one for it and no linear layer.
   parameter: str = ""
+  # Of the leaves of a quantized kernel (models/quant/written.py), which are not under params/:
+  collection: str = "params"
+  dtype: str = ""  # the only one that the tensor may have, as safetensors calls it
+  sizes: tuple[tuple[str, int], ...] = ()  # of letters that mean something else for each line
+
+  @property
+  def name(self) -> str:
+    """The leaf's name here."""
+    return f"{self.collection}/{self.path}"
 
   @property
   def stacked(self) -> bool:

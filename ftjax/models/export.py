@@ -74,8 +74,9 @@ def write(
   *,
   dtypes: Mapping[str, Any] | Any = None,
   carried: tuple[str, ...] = CARRIED,
+  stem: str = safetensors.STEM,
 ) -> None:
-  """Writes variables["params"] as a Hugging Face folder, all of it or nothing.
+  """Writes the leaves that `table` names as a Hugging Face folder, all of it or nothing.
 
   A leaf is an array, or a Lazy, which is how a caller changes weights on their way out (merges an
   adapter, say) tensor by tensor. The host holds one tensor at a time. Of several processes all must
@@ -86,24 +87,26 @@ def write(
   tokenizer. Give LEGAL where another tokenizer is written beside the weights. shard_bytes: the most
   in a file, unless one tensor is larger. dtypes: one for all tensors, or one for each of the
   checkpoint's names (hf.dtypes(checkpoint): those it came with); else each keeps its leaf's.
-  config.json names the one that most bytes have. Adapters are not merged here.
+  config.json names the one that most bytes have. stem: what the files of weights are called.
+  Adapters are not merged here.
   """
   if kinds.on(variables):
     raise ValueError(
       "an adapter would be lost here: merge it first (lora.merge), or use lora.write"
     )
-  named = tree.flatten(variables["params"])
-  shards = _shards(_plan(named, config, table, dtypes), shard_bytes)
+  named = tree.flatten(variables)
+  shards = _shards(_plan(named, config, table, dtypes), shard_bytes, stem)
   if jax.process_index():
     for tensor in (t for shard in shards.values() for t in shard):
-      _fetch(named[tensor.weight.path], tensor.index)
+      _fetch(named[tensor.weight.name], tensor.index)
     return
   with storage.atomic_path(folder) as temporary:
     temporary.mkdir(parents=True)
     for file, shard in shards.items():
       safetensors.write(temporary / file, shard, _tensors(shard, named, config))
     if len(shards) > 1:
-      _write_json(temporary / safetensors.INDEX, _index(shards), sort_keys=True)
+      index = f"{stem}.safetensors.index.json"
+      _write_json(temporary / index, _index(shards), sort_keys=True)
     kept = {k: v for k, v in hf_config.items() if k != "torch_dtype"}
     dtype = _usual(t for shard in shards.values() for t in shard)
     _write_json(temporary / "config.json", kept | {"dtype": dtype})
@@ -117,20 +120,20 @@ def _plan(named, config, table, dtypes) -> list[_Tensor]:
   """Every tensor of the checkpoint, layer after layer."""
   found = []
   for weight in table:
-    shape, own = hf_shape(weight, config), named[weight.path].dtype
+    shape, own = hf_shape(weight, config), named[weight.name].dtype
     for name, place in places_of(weight, config).items():
       dtype = dtypes[name] if isinstance(dtypes, Mapping) else own if dtypes is None else dtypes
-      found.append(_Tensor(name, shape, np.dtype(dtype), weight, _index_of(place)))
+      found.append(_Tensor(name, shape, np.dtype(dtype), weight, index_of(place)))
   return sorted(found, key=lambda t: _natural(t.name))
 
 
-def _index_of(place: tuple[int | slice, ...]) -> tuple[int | slice, ...]:
-  """A place without the whole dims at its end."""
+def index_of(place: tuple[int | slice, ...]) -> tuple[int | slice, ...]:
+  """A place without the whole dims at its end: what a Lazy is asked for."""
   last = max((d + 1 for d, i in enumerate(place) if i != ALL), default=0)
   return place[:last]
 
 
-def _shards(plan: list[_Tensor], shard_bytes: int) -> dict[str, list[_Tensor]]:
+def _shards(plan: list[_Tensor], shard_bytes: int, stem: str) -> dict[str, list[_Tensor]]:
   """{file: its tensors}, filled in order as huggingface_hub does; one file has a name of its own."""
   shards: list[list[_Tensor]] = [[]]
   held = 0
@@ -141,18 +144,16 @@ def _shards(plan: list[_Tensor], shard_bytes: int) -> dict[str, list[_Tensor]]:
     shards[-1].append(tensor)
     held += tensor.nbytes
   n = len(shards)
-  numbered = lambda i: f"model-{i:05d}-of-{n:05d}.safetensors"
-  names = [safetensors.SINGLE] if n == 1 else [numbered(i + 1) for i in range(n)]
-  # Wide dtypes first, as the library sorts: so every tensor starts at a multiple of its item.
-  sort = lambda shard: sorted(shard, key=lambda t: -t.dtype.itemsize)
-  return dict(zip(names, map(sort, shards), strict=True))
+  numbered = lambda i: f"{stem}-{i:05d}-of-{n:05d}.safetensors"
+  names = [f"{stem}.safetensors"] if n == 1 else [numbered(i + 1) for i in range(n)]
+  return dict(zip(names, shards, strict=True))
 
 
 def _tensors(shard: list[_Tensor], named, config) -> Iterator[np.ndarray]:
   """The tensors of a shard one at a time, in the checkpoint's layout."""
+  ours = lambda t: _fetch(named[t.weight.name], t.index).astype(t.dtype, copy=False)
   for tensor in shard:
-    ours = _fetch(named[tensor.weight.path], tensor.index).astype(tensor.dtype, copy=False)
-    yield to_theirs(ours, tensor.weight, config)
+    yield to_theirs(ours(tensor), tensor.weight, config)
 
 
 def _fetch(leaf, index: tuple[int | slice, ...]) -> np.ndarray:
@@ -169,18 +170,17 @@ def _fetch(leaf, index: tuple[int | slice, ...]) -> np.ndarray:
 
 def _index(shards: dict[str, list[_Tensor]]) -> dict[str, Any]:
   every = [t for shard in shards.values() for t in shard]
-  total = {
-    "total_parameters": sum(int(np.prod(t.shape)) for t in every),
-    "total_size": sum(t.nbytes for t in every),
-  }
+  total = {"total_size": sum(t.nbytes for t in every)}
+  if not any(t.weight.dtype for t in every):  # Packed ones do not say how many there were.
+    total["total_parameters"] = sum(int(np.prod(t.shape)) for t in every)
   where = {t.name: file for file, shard in shards.items() for t in shard}
   return {"metadata": total, "weight_map": where}
 
 
 def _usual(tensors) -> str:
-  """The dtype that most bytes have."""
+  """The dtype that most bytes have, of what is not quantized."""
   total: dict[str, int] = {}
-  for t in tensors:
+  for t in (t for t in tensors if not t.weight.dtype):
     total[str(t.dtype)] = total.get(str(t.dtype), 0) + t.nbytes
   return max(total, key=total.__getitem__)
 

@@ -4,7 +4,7 @@ formats they are."""
 import functools
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,16 +19,16 @@ from ftjax.config import InputError
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families import ALIASES, NOT_SUPPORTED
 from ftjax.models.formats import flax_msgpack, meta, mxfp4, safetensors, torch_bin
-from ftjax.models.formats.stored import DTYPES, Stored
-from ftjax.models.hub import resolve
-from ftjax.models.quant import base
+from ftjax.models.formats.stored import DTYPES, READABLE, Stored
+from ftjax.models.hub import resolve, source_name
+from ftjax.models.quant import base, written
 from ftjax.models.quant.reading import Kernel
 from ftjax.models.reading import Reader, box_of, size_of
 from ftjax.models.tensors import hf_shape, names_of, our_shape, read_json
 
 __all__ = [
   "FORMATS", "Checkpoint", "dtypes", "generation_config", "load_family", "open_checkpoint", "read",
-  "read_config", "resolve",
+  "read_config", "resolve", "source_name",
 ]  # fmt: skip
 FAMILIES = "ftjax.models.families"
 FORMATS = (safetensors, torch_bin, flax_msgpack, meta)  # the first that a folder has is read
@@ -46,6 +46,36 @@ class Checkpoint:
   stored: dict[str, Stored]  # by the table's names, which are those of transformers today
   format: str  # "safetensors", ...
   growth: Any = None  # vocabulary.Growth: what `config` has beyond what is stored
+  quantized: written.Quantized | None = None  # where the files have kernels as leaves of quant/...
+
+  @property
+  def lines(self) -> list[Weight]:
+    """The table of the tensors that are stored."""
+    if self.quantized is None:
+      return self.table
+    return written.lines(self.table, self.config, self.quantized.format)
+
+  def format_for(self, quantize: str) -> str:
+    """The format that the kernels will have: the one that is asked for, or that they are stored in.
+    Raises InputError for any other than the latter."""
+    if self.quantized is None:
+      return quantize
+    kind, full = self.quantized
+    if quantize not in ("", kind):
+      raise InputError(
+        f"model.quantize={quantize}, and {self.folder} is a base in {kind} already, which cannot be "
+        f"turned into another format. Leave it empty, or name the full-precision base ({full})."
+      )
+    return kind
+
+  def need_full(self, what: str) -> None:
+    """Raises InputError where the kernels are stored quantized. what: that cannot be done then."""
+    if self.quantized is not None:
+      kind, full = self.quantized
+      raise InputError(
+        f"{self.folder} is a base in {kind}, and {what} needs the weights in full. Name the "
+        f"full-precision base that it was made from ({full}) instead."
+      )
 
 
 def open_checkpoint(folder: str | Path) -> Checkpoint:
@@ -60,10 +90,11 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
   packed = (hf_config.get("quantization_config") or {}).get("quant_method") == mxfp4.METHOD
   if packed:  # Read as what it stands for, which is what will be written.
     hf_config = {k: v for k, v in hf_config.items() if k != "quantization_config"}
+  hf_config, quantized = written.opened(hf_config, folder)
   family = load_family(hf_config)
   config = family.config(hf_config)
   table = family.weights(config)
-  format_, files = _weights(folder)
+  format_, files = _weights(folder, quantized is not None)
   stored = mxfp4.opened(format_.headers(files)) if packed else format_.headers(files)
   prefix, ignored = getattr(family, "PREFIX", ""), list(getattr(family, "IGNORED", ()))
   if prefix and not any(name.startswith(prefix) for name in stored):
@@ -72,9 +103,10 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
   if config.tied:
     ignored.append(r"lm_head\.weight")  # a copy of the token table
   ignored.append(r".*rotary_emb\.inv_freq")  # computed from config.json
-  _check_names(table, config, stored, ignored, folder)
-  mine = {name: stored[name] for weight in table for name in names_of(weight, config)}
-  return Checkpoint(folder, hf_config, config, table, mine, format_.NAME)
+  found = Checkpoint(folder, hf_config, config, table, stored, format_.NAME, quantized=quantized)
+  _check_names(found, ignored)
+  mine = {name: stored[name] for weight in found.lines for name in names_of(weight, config)}
+  return replace(found, stored=mine)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -87,8 +119,15 @@ def read_config(folder: Path) -> dict[str, Any]:
   raise InputError(f"{folder} has no config.json: it is not a model folder in Hugging Face format.")
 
 
-def _weights(folder: Path) -> tuple[ModuleType, list[Path]]:
+def _weights(folder: Path, quantized: bool) -> tuple[ModuleType, list[Path]]:
   """(the format to read, its files)."""
+  if quantized:
+    if files := safetensors.find(folder, written.STEM):
+      return safetensors, files
+    raise InputError(
+      f"{folder} has no weights: its config.json says that they are quantized and by ftjax, and there "
+      f"is no {written.STEM}.safetensors, nor its index. Copy the folder again."
+    )
   for format_ in FORMATS:
     if files := format_.find(folder):
       return format_, files
@@ -130,15 +169,19 @@ def read(
   then writes each as it was. Only the parts that this process's devices hold are read, straight
   into the memory that they keep on a CPU: beside it the host holds pieces of a few megabytes.
   quantize: a format of models/quant for the blocks' kernels, which are then under "quant" and never
-  in memory as they were. Raises InputError where a file is cut.
+  in memory as they were; where they are stored so, "" or that one. Raises InputError where a file is
+  cut, and for another format than the stored one.
   """
   c, leaves, plan, kernels = checkpoint, {}, [], []
-  for weight in c.table:
-    if quantize and base.quantized("params/" + weight.path):
+  quantize = c.format_for(quantize)
+  for weight in c.lines:
+    if quantize and base.quantized(weight.name):
       kernels.append(Kernel(weight, c.config, quantize, sharding))
       continue
-    name, shape = "params/" + weight.path, our_shape(weight, c.config)
-    kind = dtype or _widest(c.stored[n].dtype for n in names_of(weight, c.config))
+    name, shape = weight.name, our_shape(weight, c.config)
+    kind = READABLE[weight.dtype] if weight.dtype else dtype
+    if kind is None:
+      kind = _widest(c.stored[n].dtype for n in names_of(weight, c.config))
     place = sharding and sharding(name, jax.ShapeDtypeStruct(shape, kind))
     whole = (slice(None),) * len(shape)
     indices = place.addressable_devices_indices_map(shape).values() if place else [whole]
@@ -163,7 +206,7 @@ def read(
 
 def dtypes(checkpoint: Checkpoint) -> dict[str, np.dtype]:
   """The dtype of each tensor in the file: for an export that changes none."""
-  return {name: DTYPES[x.dtype] for name, x in checkpoint.stored.items()}
+  return {name: READABLE[x.dtype] for name, x in checkpoint.stored.items()}
 
 
 def _widest(names: Iterable[str]) -> np.dtype:
@@ -173,8 +216,10 @@ def _widest(names: Iterable[str]) -> np.dtype:
   )
 
 
-def _check_names(table, config, stored, ignored, folder) -> None:
-  wanted = {name: hf_shape(w, config) for w in table for name in names_of(w, config)}
+def _check_names(checkpoint: Checkpoint, ignored: list[str]) -> None:
+  c, stored = checkpoint, checkpoint.stored
+  lines = {name: w for w in c.lines for name in names_of(w, c.config)}
+  wanted = {name: hf_shape(w, c.config) for name, w in lines.items()}
   extra = stored.keys() - wanted.keys()
   both = {name: stored[name] for name in wanted if name in stored}
   problems = {
@@ -183,12 +228,17 @@ def _check_names(table, config, stored, ignored, folder) -> None:
     "of the wrong shape": [
       f"{n} is {x.shape}, not {wanted[n]}" for n, x in both.items() if x.shape != wanted[n]
     ],
+    "of the wrong type": [
+      f"{n} is {x.dtype}, not {lines[n].dtype}"
+      for n, x in both.items()
+      if lines[n].dtype not in ("", x.dtype)
+    ],
     f"of a type other than {', '.join(DTYPES)} (a quantized model? give the one it was made from)": [
-      f"{n} is {x.dtype}" for n, x in both.items() if x.dtype not in DTYPES
+      f"{n} is {x.dtype}" for n, x in both.items() if not lines[n].dtype and x.dtype not in DTYPES
     ],
   }
   if found := [f"{what}: {_some(names)}" for what, names in problems.items() if names]:
-    raise InputError(f"The tensors in {folder} do not fit its config.json. {'; '.join(found)}.")
+    raise InputError(f"The tensors in {c.folder} do not fit its config.json. {'; '.join(found)}.")
 
 
 def _some(names: list[str], limit: int = 5) -> str:

@@ -40,6 +40,13 @@ def resolve(source: str, revision: str = "") -> Path:
   return _download(source, revision or None)
 
 
+def source_name(source: str, folder: Path) -> str:
+  """How another folder refers to a source, whose local folder this is: a hub id stays one, and a
+  folder is named by its whole path."""
+  local = source == "starter" or Path(source).expanduser().is_dir()
+  return str(folder.resolve()) if local else source
+
+
 def _download(source: str, revision: str | None) -> Path:
   """The folder in the hub's cache, with all that is needed from there."""
   from huggingface_hub import HfApi, errors, snapshot_download

@@ -24,7 +24,7 @@ from ftjax.models.hf import Checkpoint
 from ftjax.models.peft import WEIGHTS, Folder, settings, write
 from ftjax.models.quant import base as quant
 from ftjax.models.targets import Target, adaptable, choose, linear_layers
-from ftjax.models.tensors import places_of, to_ours
+from ftjax.models.tensors import our_shape, places_of, to_ours
 from ftjax.parallel import distributed
 
 __all__ = [
@@ -121,8 +121,9 @@ def read(
 
   def base(name: str) -> jax.Array:
     stored = vocabulary.as_stored(checkpoint)
-    table = [w for w in stored.table if "params/" + w.path == name]
-    (leaf,) = jax.tree.leaves(hf.read(dataclasses.replace(stored, table=table), jnp.float32))
+    (weight,) = (w for w in stored.table if w.name == name)
+    found = hf.read(dataclasses.replace(stored, table=[weight]), jnp.float32)
+    leaf = quant.leaf(found, name, our_shape(weight, stored.config))
     return vocabulary.grow(checkpoint, name, leaf)
 
   return peft.read(folder, checkpoint, base, dtype)
@@ -141,7 +142,9 @@ def merge(variables) -> dict[str, Any]:
 
 def lazily_merged(checkpoint: Checkpoint, adapter, dtype) -> dict[str, Any]:
   """The same for a checkpoint whose weights have not been read: leaves that export.write reads,
-  merges and converts one tensor at a time, so that no model is ever in memory."""
+  merges and converts one tensor at a time, so that no model is ever in memory. Raises InputError for a
+  checkpoint whose kernels are quantized."""
+  checkpoint.need_full("merging into it or exporting it")
   names = ["params/" + w.path for w in checkpoint.table]
   merged = merger(names, tree.flatten(adapter))
   return {"params": tree.unflatten({

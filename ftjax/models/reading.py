@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ftjax.models.config import ModelConfig, Weight
-from ftjax.models.formats.stored import DTYPES, Box, Stored
-from ftjax.models.tensors import ALL, dims_of, places_of
+from ftjax.models.formats.stored import READABLE, Box, Stored
+from ftjax.models.tensors import ALL, dims_of, places_of, sizes_of
 
 PIECE = 4 << 20  # bytes of the file that are read at once
 THREADS = min(8, os.cpu_count() or 1)
@@ -140,7 +140,7 @@ class _Layout:
 
   def __init__(self, weight: Weight, config: ModelConfig):
     self._theirs, self._ours = dims_of(weight)
-    self._sizes = config.sizes
+    self._sizes = sizes_of(weight, config)
 
   def letters(self, box: Box) -> Letters:
     """A box of ours."""
@@ -167,7 +167,7 @@ class _Layout:
     """Pieces of at most PIECE bytes that are boxes over there, in the order of the file."""
     sizes = {x: stop - start for x, (start, stop) in letters.items()}
     torn = {x for group in self._theirs if not self._merged(group, letters) for x in group}
-    total, room = math.prod(sizes.values()), PIECE // DTYPES[stored.dtype].itemsize
+    total, room = math.prod(sizes.values()), PIECE // READABLE[stored.dtype].itemsize
     if not torn and total <= room:
       yield letters
       return

@@ -6,7 +6,7 @@ shapes and computation is here; there are no weights behind these names.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from ftjax.config import InputError
 from ftjax.models import hf
 from ftjax.models.formats.stored import Box, Empty
+from ftjax.models.quant import written
 from ftjax.models.tensors import hf_shape, names_of
 
 _SIZES = (
@@ -126,15 +127,18 @@ def shape_only(source: str) -> hf.Checkpoint:
     raise InputError(
       f"model.source={source!r} is no folder, and no shape that is known by name: {names(SHAPES)}."
     )
+  hf_config, quantized = written.opened(hf_config, folder)
   family = hf.load_family(hf_config)
   config = family.config(hf_config)
-  table = family.weights(config)
+  found = hf.Checkpoint(
+    folder, hf_config, config, family.weights(config), {}, "none", quantized=quantized
+  )
   absent = {
     name: Absent(name, hf_shape(weight, config), folder)
-    for weight in table
+    for weight in found.lines
     for name in names_of(weight, config)
   }
-  return hf.Checkpoint(folder, hf_config, config, table, absent, "none")
+  return replace(found, stored=absent)
 
 
 def names(some: Sequence[str]) -> str:

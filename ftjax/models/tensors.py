@@ -33,7 +33,7 @@ def places_of(weight: Weight, config: ModelConfig) -> dict[str, tuple[int | slic
   for chosen in itertools.product(*map(enumerate, choices)):
     at = {dim: i for dim, (i, _) in zip(dims, chosen, strict=True)}
     name = template.format(*(word for _, word in chosen))
-    places[name] = tuple(at.get(dim, ALL) for dim in _leaf_dims(weight))
+    places[name] = tuple(at.get(dim, ALL) for dim in leaf_dims(weight))
   return places
 
 
@@ -44,13 +44,14 @@ def names_of(weight: Weight, config: ModelConfig) -> list[str]:
 
 def our_shape(weight: Weight, config: ModelConfig) -> tuple[int, ...]:
   """The shape of a leaf here, layers and experts first where the name has them."""
-  return tuple(config.sizes[d] for d in _leaf_dims(weight))
+  sizes = sizes_of(weight, config)
+  return tuple(sizes[d] for d in leaf_dims(weight))
 
 
 def hf_shape(weight: Weight, config: ModelConfig) -> tuple[int, ...]:
   """The shape that the checkpoint's tensor must have."""
-  theirs, _ = dims_of(weight)
-  return tuple(math.prod(config.sizes[d] for d in group) for group in theirs)
+  theirs, sizes = dims_of(weight)[0], sizes_of(weight, config)
+  return tuple(math.prod(sizes[d] for d in group) for group in theirs)
 
 
 def dims_of(weight: Weight) -> tuple[list[list[str]], list[str]]:
@@ -89,14 +90,19 @@ def _spread(weight: Weight) -> str:
   return "".join(d for d in ours.split() if d not in theirs)
 
 
-def _leaf_dims(weight: Weight) -> list[str]:
+def leaf_dims(weight: Weight) -> list[str]:
   """The dims of a leaf: those that come first, then the right side of the pattern."""
   return [*weight.lead, *weight.dims.split("->")[1].split()]
 
 
+def sizes_of(weight: Weight, config: ModelConfig) -> dict[str, int]:
+  """The size of each letter in a line of the table."""
+  return config.sizes | dict(weight.sizes)
+
+
 def _sizes(weight: Weight, config: ModelConfig) -> dict[str, int]:
   dims = _pattern(weight)[0]
-  return {d: size for d, size in config.sizes.items() if d in dims}
+  return {d: size for d, size in sizes_of(weight, config).items() if d in dims}
 
 
 def read_json(path: Path) -> dict[str, Any]:

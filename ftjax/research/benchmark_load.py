@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ftjax import storage
 from ftjax.config import InputError
 
 # A Llama of 250M parameters, 1 GB in float32; sizes that are no powers of two favour nobody.
@@ -40,7 +41,9 @@ def compare(
   """{side: medians over `repeats` loads, in turn}: "ftjax", "ftjax, two processes" (each keeps half;
   the worse of the two counts), "transformers" where asked for, and the "ratio" to it.
 
-  quantize: for ftjax, as model.quantize has it; what is not quantized is then in bfloat16.
+  quantize: for ftjax, as model.quantize has it; what is not quantized is then in bfloat16. Two more
+  sides then: "ftjax, writing" such a folder (whose size is its kept_bytes), and "ftjax, written", which
+  loads it.
   """
   with tempfile.TemporaryDirectory() as scratch:
     tiny = _random_llama(Path(scratch) / "tiny", _TINY)
@@ -53,6 +56,13 @@ def compare(
       if transformers:
         found.setdefault("transformers", []).append(_run("transformers", options))
       found.setdefault("ftjax, two processes", []).append(_two(mine))
+      if quantize:
+        output = Path(scratch) / "quantized"
+        storage.remove(output)
+        writing = _run("writing", mine | {"output": str(output)})
+        found.setdefault("ftjax, writing", []).append(writing)
+        written = _run("ftjax", mine | {"folder": str(output)})
+        found.setdefault("ftjax, written", []).append(written)
   medians = {
     side: {key: float(np.median([m[key] for m in many])) for key in many[0]}
     for side, many in found.items()
@@ -174,6 +184,21 @@ def _ftjax(
   return _measure(lambda: load(folder), touch, folder, began)
 
 
+def _writing(folder: str, tiny: str, began: float, quantize: str, output: str) -> dict[str, float]:
+  from ftjax.models import hf
+  from ftjax.models.quant import writing, written
+
+  def write(source: str, to: Path) -> Path:
+    quantized = written.Quantized(quantize, source)
+    writing.write(to, hf.open_checkpoint(source), quantized, dtype="bfloat16")
+    return to
+
+  size = lambda to: sum(p.stat().st_size for p in to.iterdir())
+  with tempfile.TemporaryDirectory() as scratch:
+    write(tiny, Path(scratch) / "tiny")
+  return _measure(lambda: write(folder, Path(output)), size, folder, began)
+
+
 def _transformers(folder: str, tiny: str, began: float) -> dict[str, float]:
   import torch
   from transformers import AutoModelForCausalLM
@@ -188,5 +213,5 @@ def _transformers(folder: str, tiny: str, began: float) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-  sides = {"ftjax": _ftjax, "transformers": _transformers}
+  sides = {"ftjax": _ftjax, "transformers": _transformers, "writing": _writing}
   print(json.dumps(sides[sys.argv[1]](**json.loads(sys.argv[2]))))

@@ -2,7 +2,7 @@
 of a JSON header, the header, the tensors."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +10,17 @@ from safetensors import SafetensorError, safe_open
 
 from ftjax.config import InputError
 from ftjax.models.formats import shards
-from ftjax.models.formats.stored import DTYPES, Extent, Raw, Stored, c_strides
+from ftjax.models.formats.stored import READABLE, Extent, Raw, Stored, c_strides
 from ftjax.models.tensors import INDEX, SINGLE
 
 NAME = "safetensors"
 FILES = f"{SINGLE} or {INDEX}"
+STEM = "model"  # which these names begin with
 
 
-def find(folder: Path) -> list[Path]:
+def find(folder: Path, stem: str = STEM) -> list[Path]:
   """The files that hold the weights; none where the folder has no such weights."""
-  return shards.find(folder, SINGLE, INDEX)
+  return shards.find(folder, f"{stem}.safetensors", f"{stem}.safetensors.index.json")
 
 
 def headers(paths: list[Path]) -> dict[str, Stored]:
@@ -48,14 +49,15 @@ def _header(path: Path) -> dict[str, Stored]:
   return tensors
 
 
-def write(path: Path, tensors: Iterable, contents: Iterable[np.ndarray]) -> None:
+def write(path: Path, tensors: Sequence, contents: Iterable[np.ndarray]) -> None:
   """Writes a file as transformers marks it, one tensor at a time.
 
-  tensors: have name, shape and dtype. contents: their arrays, in the same order.
+  tensors: have name, shape, dtype and nbytes. contents: their arrays, in the same order. In the file
+  wide dtypes come first, as the library sorts: so every tensor starts at a multiple of its item.
   """
-  names = {dtype: name for name, dtype in DTYPES.items()}
+  names = {dtype: name for name, dtype in READABLE.items()}
   header, at = {"__metadata__": {"format": "pt"}}, 0
-  for t in tensors:
+  for t in sorted(tensors, key=lambda t: -t.dtype.itemsize):
     header[t.name] = {
       "dtype": names[t.dtype], "shape": list(t.shape), "data_offsets": [at, at + t.nbytes]
     }  # fmt: skip
@@ -64,5 +66,7 @@ def write(path: Path, tensors: Iterable, contents: Iterable[np.ndarray]) -> None
   text += b" " * (-len(text) % 8)
   with open(path, "wb") as file:
     file.write(len(text).to_bytes(8, "little") + text)
-    for array in contents:
-      file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    first, arrays = file.tell(), iter(contents)
+    for t in tensors:  # No name and no zip holds an array when the next one is made.
+      file.seek(first + header[t.name]["data_offsets"][0])
+      file.write(np.ascontiguousarray(next(arrays)).reshape(-1).view(np.uint8).data)

@@ -20,13 +20,15 @@ import numpy as np
 
 from ftjax.config import InputError
 
-# What may be read, by the names that safetensors has for dtypes.
+# What weights may be, by the names that safetensors has for dtypes.
 DTYPES = {
   "F64": np.dtype(np.float64), "F32": np.dtype(np.float32), "F16": np.dtype(np.float16),
   "BF16": np.dtype(ml_dtypes.bfloat16),
 }  # fmt: skip
 
-_READ = DTYPES | {"U8": np.dtype(np.uint8)}  # and what packed weights are made of
+READABLE = DTYPES | {  # and what packed weights are made of
+  "U8": np.dtype(np.uint8), "I8": np.dtype(np.int8)
+}  # fmt: skip
 
 Box = tuple[tuple[int, int], ...]  # (start, stop) of every dim
 Empty = Callable[[Sequence[int], np.dtype], np.ndarray]  # np.empty and the like
@@ -35,7 +37,7 @@ Empty = Callable[[Sequence[int], np.dtype], np.ndarray]  # np.empty and the like
 class Stored(Protocol):
   """A tensor of a checkpoint.
 
-  dtype: as safetensors calls it, any that a file may have; only those in DTYPES can be read. order:
+  dtype: as safetensors calls it, any that a file may have; only those in READABLE can be read. order:
   its dims from the one with the longest strides in the file to the one with the shortest, which is
   the order to read in.
   """
@@ -82,7 +84,7 @@ class Raw:
     return tuple(sorted(range(len(self.shape)), key=lambda d: -self.strides[d]))
 
   def read(self, box: Box, empty: Empty = np.empty) -> np.ndarray:
-    dtype, order = _READ[self.dtype], self.order
+    dtype, order = READABLE[self.dtype], self.order
     sizes = [stop - start for start, stop in box]
     out = empty([sizes[d] for d in order], dtype)  # as in the file
     outer, run = len(order), 1  # the dims to loop over, and how many items then stand together

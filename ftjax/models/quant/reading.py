@@ -22,19 +22,20 @@ Place = Callable[[str, Any], Sharding] | None
 class Kernel:
   """One line of the weight table that is read as the leaves of quant/...
 
-  boxes: of each leaf, what this process keeps. need: the part of the kernel that they are made of,
-  as a box.
+  lead: how many matrices there are, in layers and experts. boxes: of each leaf, what this process
+  keeps. need: the part of the kernel that they are made of, as a box.
   """
 
   def __init__(self, weight: Weight, config: ModelConfig, kind: str, place: Place):
     self._weight, self._config, self._kind = weight, config, kind
     name, shape = "params/" + weight.path, our_shape(weight, config)
-    self._lead, self._inputs, self._outputs = base.sides(name, shape)
+    self.lead, self._inputs, self._outputs = base.sides(name, shape)
     self._structs = base.structs(name, shape, kind)
     self._places = {n: place(n, x) if place else None for n, x in self._structs.items()}
     self._group = self._outputs[-1] // codes.groups(self._outputs[-1])
     self.boxes = {n: _boxes(self._places[n], x.shape) for n, x in self._structs.items()}
     self.need = self._need()
+    self._tensors = _by_matrix(places_of(weight, config), len(self.lead))
 
   @property
   def nbytes(self) -> int:
@@ -48,18 +49,11 @@ class Kernel:
       for n, x in self._structs.items()
       for box in self.boxes[n]
     }
-    n = len(self._lead)
-    places = _by_matrix(places_of(self._weight, self._config), n)
-    for at in np.ndindex(*self._lead):
+    n = len(self.lead)
+    for at in np.ndindex(*self.lead):
       if not all(a <= i < b for i, (a, b) in zip(at, self.need[:n], strict=True)):
         continue
-      box = tuple((i, i + 1) for i in at) + self.need[n:]
-      read = reader.parts(self._weight, self._config, stored, {box}, np.float32, places=places(at))[
-        box
-      ]
-      outputs = read.shape[-len(self._outputs) :]
-      found = _quantize(read.reshape(-1, *outputs), self._kind, self._group)
-      del read
+      found = self.matrix(reader, stored, at)
       for (name, box), part in parts.items():
         self._put(found[name.rpartition("/")[2]], at, part, box)
     leaves = {}
@@ -73,9 +67,21 @@ class Kernel:
       leaves[name] = jax.block_until_ready(leaf)
     return leaves
 
+  def matrix(
+    self, reader: Reader, stored: Mapping[str, Stored], at: tuple[int, ...]
+  ) -> dict[str, np.ndarray]:
+    """{the end of a leaf's name: its numbers} of the part that is needed of the matrix at these
+    indices of layers and experts."""
+    box = tuple((i, i + 1) for i in at) + self.need[len(self.lead) :]
+    where = self._tensors(at)
+    parts = reader.parts(self._weight, self._config, stored, {box}, np.float32, places=where)
+    read = parts[box]
+    outputs = read.shape[-len(self._outputs) :]
+    return _quantize(read.reshape(-1, *outputs), self._kind, self._group)
+
   def _put(self, found: np.ndarray, at: tuple[int, ...], part: np.ndarray, box: Box) -> None:
     """Writes of one matrix's leaf what belongs into a part of the whole one."""
-    n = len(self._lead)
+    n = len(self.lead)
     if not all(a <= i < b for i, (a, b) in zip(at, box[:n], strict=True)):
       return
     outputs = self.need[-len(self._outputs) :]
@@ -91,7 +97,7 @@ class Kernel:
 
   def _need(self) -> Box:
     """The smallest box of the kernel that all leaves' boxes can be made of."""
-    n, last = len(self._lead), self._outputs[-1]
+    n, last = len(self.lead), self._outputs[-1]
     size = math.prod(self._inputs)
     spans = []
     for name, boxes in self.boxes.items():
@@ -120,7 +126,7 @@ class Kernel:
 
   def _span(self) -> tuple[int, int]:
     """`need` along the flat inputs."""
-    n, each = len(self._lead), math.prod(self._inputs[1:])
+    n, each = len(self.lead), math.prod(self._inputs[1:])
     return self.need[n][0] * each, self.need[n][1] * each
 
 
