@@ -13,20 +13,9 @@ from ftjax.config import InputError
 from ftjax.evaluation import evaluate
 from ftjax.finetuning import finetune
 from ftjax.log import read
-from ftjax.train import loop
 from ftjax.train.stopping import Objective
 from tests.train import toy
 from tests.train.test_run import same_bits, timeless
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory):
-  return toy.save_model(tmp_path_factory.mktemp("model") / "toy")
-
-
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory):
-  return toy.write_rows(tmp_path_factory.mktemp("rows") / "rows.jsonl", 60)
 
 
 @pytest.fixture(scope="module")
@@ -86,26 +75,12 @@ def test_the_chosen_point_between_base_and_tuned_is_best(source, whole):
       np.testing.assert_allclose(mine[name], expected, atol=1e-6, err_msg=name)
 
 
-def test_resume_is_bitwise_with_every_remedy(source, rows, texts, whole, tmp_path, monkeypatch):
-  class Killed(BaseException):
-    """What no handler of the loop may catch."""
-
-  real, count = loop.put, 0
-
-  def put(*args):
-    nonlocal count
-    count += 1
-    if count > 7:
-      raise Killed
-    return real(*args)
-
+def test_resume_is_bitwise_with_every_remedy(source, rows, texts, whole, tmp_path):
   config = toy.run_config(
     source, rows, eval__general=texts, checkpoint__every="2 steps", **REMEDIES
   )
-  monkeypatch.setattr(loop, "put", put)
-  with pytest.raises(Killed):
+  with toy.killed_after(7):
     finetune(config, tmp_path / "run")
-  monkeypatch.setattr(loop, "put", real)
   finetune(config, tmp_path / "run")
   same_bits(tmp_path / "run" / "final", whole.workdir / "final")
   same_bits(tmp_path / "run" / "best", whole.workdir / "best")

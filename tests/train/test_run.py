@@ -18,16 +18,6 @@ from tests.train import toy
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory):
-  return toy.save_model(tmp_path_factory.mktemp("model") / "toy")
-
-
-@pytest.fixture(scope="module")
-def rows(tmp_path_factory):
-  return toy.write_rows(tmp_path_factory.mktemp("rows") / "rows.jsonl", 60)
-
-
-@pytest.fixture(scope="module")
 def whole(source, rows, tmp_path_factory):
   """A run that nothing interrupts."""
   workdir = tmp_path_factory.mktemp("whole") / "run"
@@ -73,27 +63,13 @@ def test_a_run_leaves_what_it_promises(whole):
 
 
 @pytest.mark.parametrize("kill_after", [pytest.param(3, marks=pytest.mark.slow), 7])
-def test_resume_after_a_kill_is_bitwise(source, rows, whole, tmp_path, monkeypatch, kill_after):
+def test_resume_after_a_kill_is_bitwise(source, rows, whole, tmp_path, kill_after):
   """The process dies between updates, with no chance to save; the same command then ends where the
   whole run did."""
 
-  class Killed(BaseException):
-    """What no handler of the loop may catch."""
-
-  real, count = loop.put, 0
-
-  def put(*args):
-    nonlocal count
-    count += 1
-    if count > kill_after:
-      raise Killed
-    return real(*args)
-
   config, workdir = toy.run_config(source, rows, checkpoint__every="2 steps"), tmp_path / "run"
-  monkeypatch.setattr(loop, "put", put)
-  with pytest.raises(Killed):
+  with toy.killed_after(kill_after):
     finetune(config, workdir)
-  monkeypatch.setattr(loop, "put", real)
   assert not (workdir / "final").exists()
   resumed = finetune(config, workdir)
   same_bits(resumed.workdir / "final", whole.workdir / "final")

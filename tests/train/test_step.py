@@ -93,16 +93,21 @@ TRAINED = [
 
 @pytest.mark.parametrize(("adapter", "shape"), TRAINED)
 def test_eight_devices_train_as_one(shape, adapter):
-  trainable, frozen = split_lora() if adapter else (VARIABLES, {})
-  batches = [toy.batch(8, 12, seed=i) for i in range(3)]
-  mesh = make_mesh(*shape)
-  one, sums_one = run(batches, trainable=trainable, frozen=frozen)
-  eight, sums_eight = run(batches, mesh, trainable=trainable, frozen=frozen)
+  one, sums_one = three_updates(adapter)
+  eight, sums_eight = three_updates(adapter, shape)
   np.testing.assert_allclose(
     sums_one.nll / sums_one.weight, sums_eight.nll / sums_eight.weight, rtol=1e-5
   )
   np.testing.assert_allclose(sums_one.grad_norm, sums_eight.grad_norm, rtol=1e-4)
   assert_close(one, eight, rtol=1e-3, atol=2e-4)
+
+
+@functools.cache
+def three_updates(adapter: bool, shape=None):
+  """run() of three batches, on one device or on a mesh of this shape."""
+  trainable, frozen = split_lora() if adapter else (VARIABLES, {})
+  batches = [toy.batch(8, 12, seed=i) for i in range(3)]
+  return run(batches, shape and make_mesh(*shape), trainable=trainable, frozen=frozen)
 
 
 def split_lora():
@@ -154,9 +159,12 @@ def test_the_loop_moves_nothing_between_host_and_device_in_silence():
 
 @pytest.mark.parametrize("remat", ["dots", "block", "offload"])
 def test_remat_changes_no_gradient(remat):
-  _, plain = run([toy.batch(2, 9)])
-  _, sums = run([toy.batch(2, 9)], decoder=Decoder(CONFIG, remat=remat))
-  np.testing.assert_allclose(plain.grad_norm, sums.grad_norm, rtol=1e-6)
+  np.testing.assert_allclose(gradient_norm("none"), gradient_norm(remat), rtol=1e-6)
+
+
+@functools.cache
+def gradient_norm(remat: str):
+  return run([toy.batch(2, 9)], decoder=Decoder(CONFIG, remat=remat))[1].grad_norm
 
 
 @pytest.mark.slow

@@ -1,15 +1,19 @@
 """A small random Llama of our own, token rows and configs for the tests of training."""
 
+import contextlib
+import itertools
 import json
 from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
 
 from ftjax.batch import Batch
 from ftjax.defaults import get_config
 from ftjax.models import decoder, export
 from ftjax.models.families import llama
+from ftjax.train import loop
 
 HF = {
   "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 61, "hidden_size": 16,
@@ -72,3 +76,23 @@ def run_config(source: Path, rows: Path, **changes):
   with c.unlocked():
     c.update_from_flattened_dict({k.replace("__", "."): v for k, v in (flat | changes).items()})
   return c
+
+
+class Killed(BaseException):
+  """The end of a process, which no handler of the loop may catch."""
+
+
+@contextlib.contextmanager
+def killed_after(batches: int):
+  """A run in here dies when it puts one batch more than these on its devices, between two updates
+  and with no chance to save; it is an error if it does not."""
+  real, count = loop.put, itertools.count(1)
+
+  def put(*args):
+    if next(count) > batches:
+      raise Killed
+    return real(*args)
+
+  with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+    patch.setattr(loop, "put", put)
+    yield
