@@ -99,6 +99,7 @@ def test_divergence_exits_4(root, tmp_path, toy_flags):
   assert "Diverged at step" in done.stderr and "rows.jsonl:" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_keeps_the_last_checkpoint(root, tmp_path, toy_flags):
   """Files may grow to 100 kB only: the run's log outgrows that after some checkpoints have been
   written."""

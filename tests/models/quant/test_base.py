@@ -230,6 +230,7 @@ def test_what_cannot_be_is_refused(folder):
     ftjax.load(folder, quantize="fp4")
 
 
+@pytest.mark.slow
 def test_a_run_on_it(folder, tmp_path):
   """Trained, written, evaluated in the loop, loaded as it was trained and merged into the base."""
   rows = toy.write_rows(tmp_path / "rows.jsonl", 40)
