@@ -139,6 +139,7 @@ def test_another_model_is_not_taken_for_the_same(made, tmp_path):
     verify.check(made / "base", c.config, lambda: broken, 0.05)
 
 
+@pytest.mark.slow
 def test_a_difference_above_the_bound_is_status_1_and_leaves_nothing(root, made):
   out = made / "half"
   status, _, error = export(

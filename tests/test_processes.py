@@ -103,6 +103,7 @@ def assert_same_losses(workdir, other) -> None:
   np.testing.assert_allclose([*found.values()], [wanted[k] for k in found], rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_does(root, toys, tmp_path):
   """An adapter on a sharded base; batches, weights and results are each shared among the two."""
   changes = {

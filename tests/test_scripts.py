@@ -66,6 +66,7 @@ def test_bad_input_is_one_message_and_status_2(root, tmp_path, toy_flags):
   assert "Traceback" not in done.stderr and not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_exits_3_and_the_same_command_goes_on(root, tmp_path, toy_flags):
   flags = [f"--workdir={tmp_path / 'run'}", *toy_flags, "--config.train.duration=4000 steps"]
   running = train(root, *flags, start=True)
@@ -90,6 +91,7 @@ def test_sigterm_saves_and_exits_3_and_the_same_command_goes_on(root, tmp_path, 
   assert f"Going on from the checkpoint of step {stopped}" in err
 
 
+@pytest.mark.slow
 def test_divergence_exits_4(root, tmp_path, toy_flags):
   bad = ["--config.optim.learning_rate=1e30", "--config.optim.clip=0", "--config.optim.warmup=0"]
   done = train(
