@@ -14,7 +14,8 @@ end; earlier documents of a packed row cost nothing:
 Arrays have static shapes, so there are a few widths of keys, and one loop for each over the blocks
 that need it. Other choices are what XLA's CPU backend is fast at: every product multiplies rows by
 columns as they lie in memory ("T" at the end of a name: transposed, once for all blocks), since
-contracting the first dim of a large operand takes two to four times as long; loops instead of
+contracting the first dim of a large operand takes two to four times as long; results gathered in
+float32, since a part of a bfloat16 array is written by converting all of it; loops instead of
 conditionals, inside which nothing is split over the cores; and barriers round what is broadcast
 over a block, which inside the exponential's loop would keep it from being vectorised.
 """
@@ -207,11 +208,12 @@ def _attend(scores, plan, window, q_JRGTH, k_JRTH, v_JRTH, slopes_JRG, view):
     z = p.sum(-1, keepdims=True)
     v = _cut(v_JRTH, place.j, place.low, place.width, -2)
     y = _dot(p.reshape(R, -1, place.width).astype(v.dtype), v).reshape(R, G, -1, H) / z
-    y_JRGTH = _paste(y_JRGTH, y.astype(y_JRGTH.dtype), place.j, place.at, -2)
+    y_JRGTH = _paste(y_JRGTH, y, place.j, place.at, -2)
     return y_JRGTH, _paste(lse_JRGT, (top + jnp.log(z))[..., 0], place.j, place.at, -1)
 
-  start = jnp.zeros_like(q_JRGTH), jnp.zeros((J, R, G, T), jnp.float32)
-  return _per_block(plan, J // view.q_segments.shape[0], T, body, start)
+  start = jnp.zeros(q_JRGTH.shape), jnp.zeros((J, R, G, T))
+  y, lse = _per_block(plan, J // view.q_segments.shape[0], T, body, start)
+  return y.astype(q_JRGTH.dtype), lse
 
 
 def _forward(scores, *args):
@@ -241,15 +243,15 @@ def _backward(scores, saved, gradients):
     dq = _dot(ds, _cut(k_JRTH, j, low, width, -2)) * scores.scale
     add = lambda x, part: _paste(x, _cut(x, j, low, width, -1) + part, j, low, -1)
     return (
-      _paste(dq_JRGTH, dq.reshape(R, G, -1, H).astype(dtype), j, at, -2),
+      _paste(dq_JRGTH, dq.reshape(R, G, -1, H), j, at, -2),
       add(dkT_JRHT, _dot(q.swapaxes(1, 2), ds)),
       add(dvT_JRHT, _dot(dy.swapaxes(1, 2), p)),
     )
 
-  start = jnp.zeros_like(q_JRGTH), *(jnp.zeros((J, R, H, T), jnp.float32) for _ in "kv")
+  start = jnp.zeros(q_JRGTH.shape), *(jnp.zeros((J, R, H, T)) for _ in "kv")
   dq_JRGTH, *dT = _per_block(plan, J // view.q_segments.shape[0], T, body, start)
   dk_JRTH, dv_JRTH = (x.swapaxes(2, 3).astype(dtype) for x in dT)
-  return None, None, dq_JRGTH, dk_JRTH, dv_JRTH, None, None
+  return None, None, dq_JRGTH.astype(dtype), dk_JRTH, dv_JRTH, None, None
 
 
 _attend.defvjp(_forward, _backward)

@@ -15,5 +15,5 @@ def contract(x: jax.Array, kernel: jax.Array, dims: int, dtype, kind: str = "") 
   """
   lead, inputs, outputs = x.shape[: x.ndim - dims], kernel.shape[:dims], kernel.shape[dims:]
   size = math.prod(inputs)
-  y = matmul(x.reshape(-1, size), kernel.astype(dtype).reshape(size, -1), kind)
+  y = matmul(x.astype(dtype).reshape(-1, size), kernel.reshape(size, -1), kind)
   return y.reshape(*lead, *outputs)

@@ -17,12 +17,17 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from ftjax.models import bf16
+
 KINDS = ("", "int8", "fp8")
 _TO_FP8 = {"forward": jnp.float8_e4m3fn, "backward": jnp.float8_e5m2}
 
 
 def matmul(x_MK: jax.Array, w_KN: jax.Array, kind: str = "") -> jax.Array:
-  """x w [M, N], in x's dtype. w has the same dtype."""
+  """x w [M, N], in x's dtype, whatever w has."""
+  if not kind and bf16.applies(x_MK.dtype):
+    return bf16.matmul(x_MK, w_KN)
+  w_KN = w_KN.astype(x_MK.dtype)
   return _low(kind, x_MK, w_KN) if kind else x_MK @ w_KN
 
 

@@ -118,7 +118,7 @@ def gemm_peak(dtype, size: int = 0) -> float:
   """FLOP/s of the best of some square matrix products in this process."""
   size = size or (2048 if jax.default_backend() == "cpu" else 8192)
   a = jnp.ones((size, size), dtype)
-  product = jax.jit(lambda x: x @ x)
+  product = jax.jit(lambda x: jnp.matmul(x, x, preferred_element_type=jnp.float32))
   product(a).block_until_ready()
   best, began = float("inf"), time.perf_counter()
   for _ in range(8):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from ftjax.models import bf16
 from ftjax.models.head import Head, logits, times_slope
 from ftjax.parallel.mesh import BATCH, TIME, ambient, constrain, rows_split
 
@@ -154,6 +155,9 @@ def _parts(B: int, T: int) -> tuple[int, ...]:
 def _products(left_BCX, right_BCY, parts, places):
   """float32 [X, Y], summed over tokens; or [*parts, X, Y], each device's own sum, so that devices add
   theirs up once and not for every chunk."""
+  if bf16.applies(left_BCX.dtype):
+    left_CX, right_CY = (x.reshape(-1, x.shape[-1]) for x in (left_BCX, right_BCY))
+    return bf16.product(bf16.turned(left_CX), right_CY)
   if not parts:
     contract = (((0, 1), (0, 1)), ((), ()))
     return jax.lax.dot_general(left_BCX, right_BCY, contract, preferred_element_type=jnp.float32)
@@ -176,6 +180,8 @@ def _forward(length, smoothing, hidden_BTD, head, targets_BT, weights_BT):
   places = (BATCH, TIME)[: len(parts)] + (("tensor", None) if head.tied else (None, "tensor"))
   hidden_BTD = constrain(hidden_BTD, BATCH, None, None)
 
+  # XLA's CPU backend writes a part of a bfloat16 array by converting all of it, twice.
+  wide = jnp.float32 if bf16.applies(hidden_BTD.dtype) else hidden_BTD.dtype
   order = _order(weights_BT, length)
 
   def one(i, carry):
@@ -197,7 +203,8 @@ def _forward(length, smoothing, hidden_BTD, head, targets_BT, weights_BT):
       left, right = (d_BCV, h_BCD) if head.tied else (h_BCD, d_BCV)
       d_kernel += _products(left, right, parts, places)
     axes = ((2,), (0 if head.tied else 1,)), ((), ())
-    d_h_BCD = jax.lax.dot_general(d_BCV, head.kernel.astype(h_BCD.dtype), axes)
+    kernel = head.kernel.astype(h_BCD.dtype)
+    d_h_BCD = jax.lax.dot_general(d_BCV, kernel, axes, preferred_element_type=wide)
     return d_kernel, d_bias, _put(nll_BP, nll_BC, i), _put(d_hidden_BPD, d_h_BCD, i)
 
   shape = (*parts, *head.kernel.shape)
@@ -205,10 +212,11 @@ def _forward(length, smoothing, hidden_BTD, head, targets_BT, weights_BT):
     constrain(jnp.zeros(shape, jnp.float32), *places) if train_kernel else None,
     jnp.zeros(bias.shape, jnp.float32) if train_bias else None,
     jnp.zeros(order.at.shape, jnp.float32),
-    jnp.zeros((*order.at.shape, hidden_BTD.shape[-1]), hidden_BTD.dtype),
+    jnp.zeros((*order.at.shape, hidden_BTD.shape[-1]), wide),
   )
   carry = jax.lax.fori_loop(0, order.chunks, one, start)
   d_kernel, d_bias, nll_BP, d_hidden_BPD = carry
+  d_hidden_BPD = d_hidden_BPD.astype(hidden_BTD.dtype)
   d_kernel = d_kernel.sum((0, 1)) if train_kernel and parts else d_kernel
   like = jax.tree.map(lambda x: x[:0], own)  # residuals must be arrays: these carry only dtypes
   out = nll_BP.sum(), _back(nll_BP, order)
