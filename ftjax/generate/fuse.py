@@ -1,5 +1,5 @@
-"""Matrices that read the same input, side by side as one: a token's products are short, and what
-they cost is how often they begin and that each reads its weights past everything else."""
+"""Matrices as single tokens read them fastest: those with the same input side by side as one, since
+products of few rows are short, and what they cost is how often they begin; the head by its rows."""
 
 from dataclasses import replace
 
@@ -10,9 +10,9 @@ from ftjax.models.config import ModelConfig
 
 
 def fuse(config: ModelConfig, variables: dict) -> dict:
-  """The variables of Decoder(scan=False) with query, key and value as one kernel, and gate and up as
-  one; as they are where the checkpoint has them so, and under what layers read beside params (an
-  adapter, a quantized base), which stands for each matrix apart."""
+  """The variables of Decoder(scan=False) with query, key and value as one kernel, gate and up as one,
+  and a head of its own as [V, D]; as they are where the checkpoint has them so, and under what layers
+  read beside params (an adapter, a quantized base), which stands for each matrix apart."""
   if variables.keys() != {"params"}:
     return variables
   c, params = config, dict(variables["params"])
@@ -24,6 +24,9 @@ def fuse(config: ModelConfig, variables: dict) -> dict:
     if c.gated and not c.fused_gate_up and not c.experts:  # [D, F] to [D, 2, F]; biases [2, F].
       layer["mlp"] = _as_one(layer["mlp"], ("gate", "up"), "gate_up", lambda *x: jnp.stack(x, -2))
     params[name] = layer
+  if not c.tied:
+    rest = {k: v for k, v in params["head"].items() if k != "kernel"}
+    params["head"] = rest | {"rows": params["head"]["kernel"].T}
   return {"params": params}
 
 

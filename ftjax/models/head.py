@@ -14,7 +14,7 @@ from ftjax.models.config import ModelConfig
 class Head:
   """The output matrix and what happens to its logits.
 
-  kernel: [V, D] where it is the token table (tied), else [D, V]. bias: [V] or None. scale, cap,
+  kernel: [V, D] where it is the token table or stands like it (tied), else [D, V]. bias: [V] or None. scale, cap,
   padding: of ModelConfig.logits_scale, logits_cap and vocab_padding. A tree whose leaves are kernel
   and bias.
   """
@@ -28,10 +28,15 @@ class Head:
 
 
 def head(variables, config: ModelConfig) -> Head:
-  """The head of a model's variables, adapters worked in."""
+  """The head of a model's variables, adapters worked in. One of its own may stand there by its rows
+  (generate/fuse.py)."""
   params, c = kinds.effective(variables)["params"], config
-  mine = {"kernel": params["embed"]["tokens"]} if c.tied else params["head"]
-  return Head(**mine, tied=c.tied, scale=c.logits_scale, cap=c.logits_cap, padding=c.vocab_padding)
+  own = {} if c.tied else dict(params["head"])
+  rows = params["embed"]["tokens"] if c.tied else own.pop("rows", None)
+  mine = own if rows is None else own | {"kernel": rows}
+  return Head(
+    **mine, tied=rows is not None, scale=c.logits_scale, cap=c.logits_cap, padding=c.vocab_padding
+  )
 
 
 def logits(hidden: jax.Array, head: Head) -> jax.Array:
