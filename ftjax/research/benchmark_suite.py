@@ -39,16 +39,20 @@ def _train(mode: str, dtype: str = "float32", **more) -> dict[str, Any]:
   return {"mode": mode, "dtype": dtype, "batch": 4, "length": 512, "rows": "full"} | STEPS | more
 
 
+_F32 = {"dtype": "float32"}
 _UNEVEN = dict(batch=16, length=256, rows="uneven")
 ROWS = (
   Row("full f32 / TRL f32", _train("full"), "trl", 2.2),
-  Row("full f32 / TRL bf16", _train("full"), "trl", 1.15, peer_options={"dtype": "bfloat16"}),
+  Row("full bf16 / TRL f32", _train("full", "bfloat16"), "trl", 2.2, peer_options=_F32),
+  Row("full bf16 / TRL bf16", _train("full", "bfloat16"), "trl", 1.15),
   Row("LoRA f32 / TRL f32", _train("lora"), "trl", 2.2),
-  Row("LoRA f32 / TRL bf16", _train("lora"), "trl", 1.4, peer_options={"dtype": "bfloat16"}),
+  Row("LoRA bf16 / TRL f32", _train("lora", "bfloat16"), "trl", 2.2, peer_options=_F32),
+  Row("LoRA bf16 / TRL bf16", _train("lora", "bfloat16"), "trl", 1.4),
   Row("full f32 / Tunix", _train("full"), "tunix", 1.6),
   Row("LoRA f32 / Tunix", _train("lora"), "tunix", 1.9),
   *(
-    Row(f"E2E rows {mode} / {peer}", _train(mode, **_UNEVEN), peer, bar, "supervised_tokens_per_second")
+    Row(f"E2E rows {mode} {dtype} / {peer}", _train(mode, dtype, **_UNEVEN), peer, bar, "supervised_tokens_per_second")
+    for dtype in ("float32", "bfloat16")
     for peer, bar in (("trl", 4.0), ("trl-packing", 5.0)) for mode in ("full", "lora")
   ),
   *(
