@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from ftjax.models import bf16
 from ftjax.models.head import Head, logits, times_slope
-from ftjax.parallel.mesh import BATCH, TIME, ambient, constrain, rows_split
+from ftjax.parallel.mesh import BATCH, SHARDS, TIME, ambient, constrain, rows_split
 
 
 def next_token_loss(
@@ -217,7 +217,12 @@ def _forward(length, smoothing, hidden_BTD, head, targets_BT, weights_BT):
   carry = jax.lax.fori_loop(0, order.chunks, one, start)
   d_kernel, d_bias, nll_BP, d_hidden_BPD = carry
   d_hidden_BPD = d_hidden_BPD.astype(hidden_BTD.dtype)
-  d_kernel = d_kernel.sum((0, 1)) if train_kernel and parts else d_kernel
+  if train_kernel and parts:
+    home = ("tensor", SHARDS) if head.tied else (SHARDS, "tensor")
+    d_kernel = constrain(d_kernel.sum((0, 1)), *home)
+    # Before the layers' backward pass begins: else whole sums wait on every device until the
+    # optimizer reads its part of them.
+    d_kernel, d_hidden_BPD = jax.lax.optimization_barrier((d_kernel, d_hidden_BPD))
   like = jax.tree.map(lambda x: x[:0], own)  # residuals must be arrays: these carry only dtypes
   out = nll_BP.sum(), _back(nll_BP, order)
   return out, (_back(d_hidden_BPD, order), d_kernel, d_bias, like)

@@ -71,6 +71,27 @@ def test_rows_and_tokens_over_a_mesh_give_the_same_and_are_added_up_once():
   assert not [line for line in inside if f"f32[{D},{V}]" in line]
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_sum_over_devices_is_split_before_anything_goes_on(tied):
+  """On a mesh a whole gradient of the head does not wait for the optimizer: d_hidden waits for its
+  part."""
+  rng = np.random.default_rng(0)
+  hidden, kernel = rng.normal(size=(8, 6, 16)).astype("f4"), rng.normal(size=(16, 24)).astype("f4")
+  kernel = kernel.T if tied else kernel
+  targets, weights = rng.integers(0, 24, (8, 6)).astype("i4"), np.ones((8, 6), "f4")
+  loss = lambda h, k: next_token_loss(h, Head(k, tied=tied), targets, weights, chunk=7)[0]
+  expected = jax.jit(jax.grad(loss, (0, 1)))(hidden, kernel)
+  with jax.set_mesh(make_mesh(data=2, fsdp=2, sequence=2)):
+    lowered = jax.jit(jax.grad(loss, (0, 1))).lower(hidden, kernel)
+    found = lowered.compile()(hidden, kernel)
+  for a, b in zip(found, expected, strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+  [barrier] = [x for x in lowered.as_text().splitlines() if "optimization_barrier" in x]
+  assert "tensor<{}x{}xf32>".format(*kernel.shape) in barrier and "tensor<8x6x16xf32>" in barrier
+  parts = found[1].sharding.shard_shape(kernel.shape)
+  assert parts == ((24, 4) if tied else (4, 24))
+
+
 def shapes_in(jaxpr) -> set[tuple[int, ...]]:
   """Shapes of every intermediate value, inner programs included."""
   found = set()
