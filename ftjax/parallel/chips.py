@@ -7,6 +7,7 @@ sparsity); a program can have about 0.95 of a GPU's memory.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import jax
 
@@ -63,3 +64,12 @@ def peak_flops(device: jax.Device | None = None) -> float | None:
   kind = (device or jax.devices()[0]).device_kind
   fits = [name for name in PEAK_BFLOAT16 if kind.startswith(name)]
   return PEAK_BFLOAT16[max(fits, key=len)] if fits else None
+
+
+def multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+  """Whether this machine's processor has matrix instructions for bfloat16 (AMX: Intel Xeon from
+  Sapphire Rapids on), as Linux says."""
+  if not cpuinfo.is_file():
+    return False
+  lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+  return any(x.startswith("flags") and "amx_bf16" in x.split() for x in lines)

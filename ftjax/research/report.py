@@ -4,6 +4,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ftjax import tree
+from ftjax.parallel.chips import multiplies_bfloat16
+
+LARGE = 10_000_000  # parameters, from which on products are most of a step on a CPU
 
 
 def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memory) -> list[str]:
@@ -31,6 +34,13 @@ def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memo
     f"evaluates   {every}{patience}; keeps the best",
     f"devices     {mesh.size} x {mesh.devices.flat[0].device_kind} ({shape})",
   ]
+  wide = (config.model.compute_dtype or config.model.dtype) == "float32"
+  cpu = mesh.size == 1 and mesh.devices.flat[0].platform == "cpu"
+  if cpu and wide and trained + frozen >= LARGE and multiplies_bfloat16():
+    lines.append(
+      "hint        this processor multiplies bfloat16 several times as fast as float32: try "
+      "--config.model.compute_dtype=bfloat16 --config.train.remat=block"
+    )
   copies = (("their average", state.ema), ("train.kl and optim.l2sp", state.start))
   lines += [
     f"copies      {_size(tree.nbytes(x))} of what is trained, for {key}, over all devices"
