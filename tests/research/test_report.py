@@ -1,0 +1,37 @@
+"""What a run says before it begins."""
+
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from ftjax.defaults import get_config
+from ftjax.parallel.mesh import make_mesh
+from ftjax.research import report
+
+
+@pytest.mark.parametrize(
+  "changes, units, large, said",
+  [
+    ({}, True, 0, True),
+    ({"model.compute_dtype": "bfloat16"}, True, 0, False),
+    ({}, False, 0, False),  # no such instructions
+    ({}, True, 1000, False),  # a model whose products are the lesser part
+  ],
+)
+def test_a_processor_that_is_faster_in_bfloat16_is_told_of(
+  monkeypatch, changes, units, large, said
+):
+  monkeypatch.setattr(report, "multiplies_bfloat16", lambda: units)
+  monkeypatch.setattr(report, "LARGE", large)
+  config = get_config()
+  config.update_from_flattened_dict(changes)
+  opened = SimpleNamespace(checkpoint=SimpleNamespace(hf_config={"model_type": "llama"}))
+  state = SimpleNamespace(
+    trainable={"params": {"embed": jnp.zeros((4, 4))}}, frozen={}, ema=None, start=None
+  )
+  plan = SimpleNamespace(total=10, eval_every=5)
+  mesh = make_mesh(devices=jax.devices()[:1])
+  lines = report.plan_lines(config, opened, state, plan, 1, 32, mesh, None)
+  assert any("compute_dtype=bfloat16" in line for line in lines) == said
