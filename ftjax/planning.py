@@ -12,7 +12,7 @@ import jax
 from jax.sharding import AbstractMesh, AxisType
 from ml_collections import ConfigDict
 
-from ftjax import fitting, tree
+from ftjax import apart, fitting, tree
 from ftjax.assembly import Assembled, abstract_state, assemble
 from ftjax.models import hf, shapes
 from ftjax.models.config import ModelConfig
@@ -75,7 +75,23 @@ def plan(config: ConfigDict, topology: str) -> Planned:
   config = quantized_as(config, model.opened)
   if where.platform == "gpu":
     return by_formula(config, where, model)
-  return by_compiling(config, where, model)
+  return compiled(config, where, model)
+
+
+def compiled(config: ConfigDict, where: Topology, model: Model) -> Planned:
+  """`by_compiling`, for a TPU in a process of its own: libtpu 0.0.42 dies without a word on some
+  programs."""
+  if where.platform != "tpu":
+    return by_compiling(config, where, model)
+  return apart.call(
+    _in_its_process, config, where,
+    crashed=f"The compiler for TPUs crashed on this step for {where.name}. It is a fault of the compiler, which says "
+    "no more: try another mesh, a slice of more chips, train.remat or model.attention.",
+  )  # fmt: skip
+
+
+def _in_its_process(config: ConfigDict, where: Topology) -> Planned:
+  return by_compiling(config, where, described(config))
 
 
 def described(config: ConfigDict) -> Model:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from ftjax import planning
+from ftjax import apart, planning
 from ftjax.config import InputError
 from ftjax.models.quant.codes import KINDS
 from ftjax.parallel import topology as topologies
@@ -112,7 +112,12 @@ def search(config: ConfigDict, topology: str, say: Callable[[str], None] = print
         say(f"compiling for {where.name}: {one.flags or 'the config as it is'}")
         compiled += 1
         changed = _changed(config, one.overrides)
-        plan = planning.by_compiling(changed, where, models[changed.model.quantize])
+        try:
+          plan = planning.compiled(changed, where, models[changed.model.quantize])
+        except apart.Crashed as e:
+          say(str(e))
+          refused.append(f"{where.name} {one.flags}")
+          continue
       if plan.fits:
         return {"overrides": one.overrides, "flags": one.flags, "plan": asdict(plan)}
       refused.append(f"{where.name} {one.flags}")
