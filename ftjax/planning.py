@@ -197,7 +197,11 @@ def by_formula(
     compiled=False,
     advice="" if peak <= usable else fitting.advice(config),
   )
-  return replace(made, estimated=_time(config, where, model, mesh, made, _gathers(made, mesh)))
+  sent = estimate.collectives(
+    model.config, _shape(config, mesh), sharded=_sharded(mesh), held=frozen + trained,
+    trained=trained, accumulate=t.accumulate,
+  )  # fmt: skip
+  return replace(made, estimated=_time(config, where, model, mesh, made, sent))
 
 
 def _made(config: ConfigDict, model: Model, mesh) -> tuple[Assembled, TrainState]:
@@ -211,16 +215,22 @@ def _made(config: ConfigDict, model: Model, mesh) -> tuple[Assembled, TrainState
 
 def _shape(config: ConfigDict, mesh) -> estimate.Shape:
   t, m = config.train, config.model
-  split = mesh.size // (mesh.shape["data"] * mesh.shape["tensor"])
   return estimate.Shape(
     rows=t.batch_size / rows_split(mesh),
     length=config.data.max_length / mesh.shape[TIME],
     tensor=mesh.shape["tensor"],
+    sequence=mesh.shape[TIME],
     width=dtype_of(m.compute_dtype or m.dtype)(0).itemsize,
-    gathered=split > 1,
+    gathered=_sharded(mesh) > 1,
     remat=t.remat,
     frozen=config.adapter.kind != "none",
+    quantized=bool(m.quantize),
   )
+
+
+def _sharded(mesh) -> int:
+  """Over how many devices parameters are split that are gathered where they are used."""
+  return mesh.size // (mesh.shape["data"] * mesh.shape["tensor"])
 
 
 def _time(config, where: Topology, model: Model, mesh, made: Planned, found) -> Any:
@@ -233,17 +243,6 @@ def _time(config, where: Topology, model: Model, mesh, made: Planned, found) -> 
     accumulate=config.train.accumulate, parts=mesh.shape["tensor"], state_bytes=state,
     collectives=found,
   )  # fmt: skip
-
-
-def _gathers(made: Planned, mesh) -> dict[str, hlo.Collective]:
-  """The collectives that fully sharded training cannot do without, where nothing was compiled:
-  parameters gathered for both passes, gradients scattered."""
-  split = mesh.size // (mesh.shape["data"] * mesh.shape["tensor"])
-  held = made.frozen_bytes + made.trained_bytes
-  if split == 1:
-    return {}
-  sent = 2 * held * (split - 1) + made.trained_bytes * (split - 1)
-  return {"all-gather": hlo.Collective(0, sent)}
 
 
 def _usable(where: Topology) -> int:

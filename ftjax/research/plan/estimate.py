@@ -10,24 +10,40 @@ from ftjax.research.plan.hlo import Collective
 
 CHUNK = 512  # tokens of a device in a chunk of the loss: train.step.make_loss
 
+# What unpacking a number of a quantized matrix costs, in FLOPs of a matrix unit: some ten operations
+# of a vector unit, which does a fiftieth as many a second (v5e: 4 x 8 x 128 lanes at 0.94 GHz).
+UNPACK = 500
+
 
 @dataclass(frozen=True)
 class Shape:
   """What decides a step's activations on one device. rows: of the device; length: its part of a
-  row's tokens. tensor: the mesh's axis. width: bytes of a number in the computation. gathered:
+  row's tokens. tensor, sequence: the mesh's axes. width: bytes of a number in the computation. gathered:
   whether parameters are split and gathered where they are used."""
 
   rows: float
   length: float
   tensor: int = 1
+  sequence: int = 1
   width: int = 2
   gathered: bool = False
   remat: str = "block"
   frozen: bool = False  # matrices get no gradients: an adapter is trained
+  quantized: bool = False  # matrices are written out in full before they are multiplied
 
   @property
   def tokens(self) -> float:
     return self.rows * self.length
+
+  @property
+  def row(self) -> float:
+    """Tokens of a whole row."""
+    return self.length * self.sequence
+
+  @property
+  def passes(self) -> int:
+    """How often a block's matrices are used: forward, backward, and forward again for that."""
+    return 2 if self.remat == "none" else 3
 
 
 def activations(c: ModelConfig, s: Shape, flash: bool = True) -> float:
@@ -48,7 +64,7 @@ def activations(c: ModelConfig, s: Shape, flash: bool = True) -> float:
   kept = c.L * s.tokens * (keeps * s.width + 4 * c.N / s.tensor)
   working = s.tokens * s.width * (2 * whole if s.remat != "none" else whole)
   if not flash:
-    scores = 4 * s.rows * c.N / s.tensor * s.length**2
+    scores = 4 * s.rows * c.N / s.tensor * s.length * s.row
     kept += c.L * scores if s.remat == "none" else 0
     working += 3 * scores
   layers = 2 * _layer(c) * s.width / s.tensor if s.gathered else 0
@@ -90,6 +106,32 @@ class Time:
     return self.compute + self.memory + self.network
 
 
+def collectives(
+  c: ModelConfig, s: Shape, *, sharded: int, held: int, trained: int, accumulate: int
+) -> dict[str, Collective]:
+  """What one device sends in a step, if its group stands in a ring: the collectives that a mesh cannot
+  do without.
+
+  sharded: over how many devices parameters are split: gathered in each pass, gradients scattered.
+  Over `tensor` each block's two outputs are summed in each pass; over `sequence` each block's keys
+  and values are gathered in each pass, their gradients scattered. held, trained: bytes of one
+  device.
+  """
+  found = {}
+  if sharded > 1:
+    sent = (s.passes * accumulate * held + trained) * (sharded - 1)
+    found["all-gather"] = Collective(0, sent)
+  if s.tensor > 1:
+    sums = 2 * s.passes * c.L * accumulate
+    ring = 2 * (s.tensor - 1) / s.tensor
+    found["all-reduce"] = Collective(0, int(sums * s.tokens * c.D * s.width * ring))
+  if s.sequence > 1:
+    own = 2 * s.tokens * c.K * c.H * s.width / s.tensor
+    sent = (s.passes + 1) * c.L * accumulate * own * (s.sequence - 1)
+    found["keys and values"] = Collective(0, int(sent))
+  return found
+
+
 def time(
   c: ModelConfig,
   s: Shape,
@@ -107,20 +149,20 @@ def time(
   pass, activations of a layer about twice.
   """
   tokens = s.tokens * accumulate
-  span = s.length if s.rows >= 1 else s.length
-  needed = flops.training(c, span, frozen=s.frozen)
+  needed = flops.training(c, s.row, frozen=s.frozen)
   wanted = needed.step(tokens, tokens) / parts
   again = 0.0
   if s.remat in ("block", "offload", "dots"):
     active = c.L * (c.D * c.H * (2 * c.N + 2 * c.K) + c.D * _mlp_width(c) * (3 if c.gated else 2))
     again = 2.0 * active * tokens / parts * (0 if s.remat == "dots" else 1)
-  passes = (2 if s.remat == "none" else 3) * accumulate
-  weights = c.L * _layer(c) * s.width / parts * passes
+  matrices = c.L * _layer(c) / parts * s.passes * accumulate
+  unpacked = matrices * UNPACK if s.quantized else 0
   moved = 2 * tokens * s.width * c.L * (8 * c.D + 3 * (c.N + 2 * c.K) * c.H + 4 * _mlp_width(c))
   sent = sum(x.bytes for x in collectives.values())
   return Time(
     flops=wanted,
-    compute=(wanted + again) / chip.flops,
-    memory=(weights + moved / parts + 2 * state_bytes) / chip.memory,
+    compute=(wanted + again + unpacked) / chip.flops,
+    memory=(matrices * s.width * (2 if s.quantized else 1) + moved / parts + 2 * state_bytes)
+    / chip.memory,
     network=sent / chip.links,
   )
