@@ -1,7 +1,7 @@
 """Products in bfloat16 as XLA's CPU backend has instructions for them.
 
 On a CPU with AMX (Intel from Sapphire Rapids on) XLA hands a bfloat16 product to a library that is
-five times as fast as in float32, but only where the result is float32 and the last dim of the left
+four times as fast as in float32, but only where the result is float32 and the last dim of the left
 operand is contracted. All others, with a bfloat16 result or with the first dims contracted (the
 gradient of every kernel), it converts to float32 first. Elsewhere these forms cost nothing.
 """

@@ -14,9 +14,9 @@ from ftjax.models.config import ModelConfig
 class Head:
   """The output matrix and what happens to its logits.
 
-  kernel: [V, D] where it is the token table or stands like it (tied), else [D, V]. bias: [V] or None. scale, cap,
-  padding: of ModelConfig.logits_scale, logits_cap and vocab_padding. A tree whose leaves are kernel
-  and bias.
+  kernel: [V, D] where it is the token table or stands like it (tied), else [D, V]. bias: [V] or
+  None. scale, cap, padding: of ModelConfig.logits_scale, logits_cap and vocab_padding. A tree whose
+  leaves are kernel and bias.
   """
 
   kernel: jax.Array

@@ -18,8 +18,8 @@ UNPACK = 500
 @dataclass(frozen=True)
 class Shape:
   """What decides a step's activations on one device. rows: of the device; length: its part of a
-  row's tokens. tensor, sequence: the mesh's axes. width: bytes of a number in the computation. gathered:
-  whether parameters are split and gathered where they are used."""
+  row's tokens. tensor, sequence: the mesh's axes. width: bytes of a number in the computation.
+  gathered: whether parameters are split and gathered where they are used."""
 
   rows: float
   length: float
