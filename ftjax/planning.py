@@ -13,6 +13,7 @@ from jax.sharding import AbstractMesh, AxisType
 from ml_collections import ConfigDict
 
 from ftjax import apart, fitting, tree
+from ftjax.config import positive
 from ftjax.assembly import Assembled, abstract_state, assemble
 from ftjax.models import hf, shapes
 from ftjax.models.config import ModelConfig
@@ -95,7 +96,10 @@ def _in_its_process(config: ConfigDict, where: Topology) -> Planned:
 
 
 def described(config: ConfigDict) -> Model:
-  """The model of a run, its variables as shape structs."""
+  """The model of a run, its variables as shape structs. Raises InputError for bad config."""
+  for key in ("train.batch_size", "train.accumulate", "data.max_length"):
+    room, name = key.split(".")
+    positive(config[room][name], key)
   opened = open_run(config, Opened(shapes.shape_only(config.model.source), None, ()))
   config = quantized_as(config, opened)
   m = config.model

@@ -91,6 +91,12 @@ def test_topologies_that_are_none(name, message):
     topology.parse(name, ("h100",))
 
 
+@pytest.mark.parametrize("key", ["train.batch_size", "train.accumulate", "data.max_length"])
+def test_sizes_that_are_none(folder, key):
+  with pytest.raises(InputError, match=f"{key}=0 must be greater than 0"):
+    planning.plan(config(folder, **{key: 0}), "cpu:1")
+
+
 def test_a_tpu_without_its_compiler_says_how_to_get_it(monkeypatch):
   monkeypatch.setattr(topology.importlib.util, "find_spec", lambda name: None)
   with pytest.raises(InputError, match=r"pip install\s+'ftjax\[plan\]'"):
