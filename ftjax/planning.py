@@ -13,8 +13,8 @@ from jax.sharding import AbstractMesh, AxisType
 from ml_collections import ConfigDict
 
 from ftjax import apart, fitting, tree
-from ftjax.config import positive
 from ftjax.assembly import Assembled, abstract_state, assemble
+from ftjax.config import positive
 from ftjax.models import hf, shapes
 from ftjax.models.config import ModelConfig
 from ftjax.models.quant import base as quant
