@@ -26,7 +26,7 @@ SMALL = {
 @pytest.mark.parametrize(
   "topology, make, changes",
   [
-    # libtpu 0.0.42.1 crashes on this mixture for one chip with any other remat.
+    # libtpu 0.0.42.1 crashes on this mixture for one chip with remat=block and with offload.
     ("v5e:1x1", lora, {"train.batch_size": 2}),
     ("v5e:2x2", lora, {"mesh.fsdp": 4, "train.remat": "offload", "train.batch_size": 4}),
     ("v5e:2x2", sft, {"mesh.fsdp": 2, "mesh.tensor": 2, "train.remat": "block"}),

@@ -11,8 +11,9 @@ from ftjax.research.plan.hlo import Collective
 CHUNK = 512  # tokens of a device in a chunk of the loss: train.step.make_loss
 
 # What unpacking a number of a quantized matrix costs, in FLOPs of a matrix unit: some ten operations
-# of a vector unit, which does a fiftieth as many a second (v5e: 4 x 8 x 128 lanes at 0.94 GHz).
-UNPACK = 500
+# of a vector unit, which does a thirty-second as many in a cycle (4 x 8 x 128 lanes beside four times
+# 128 x 128 products, each of two FLOPs: jax-ml.github.io/scaling-book/tpus).
+UNPACK = 320
 
 
 @dataclass(frozen=True)
