@@ -4,7 +4,7 @@ import jax
 import pytest
 
 from configs import lora, sft
-from ftjax import fitting, planning, pretrained, searching
+from ftjax import apart, fitting, planning, pretrained, searching
 from ftjax.config import InputError
 from ftjax.models.shapes import SHAPES, shape_only
 from ftjax.models.tensors import our_shape
@@ -139,6 +139,19 @@ def test_a_search_compiles_few(folder):
   c = config(folder, **{"mesh.data": 1})
   found = searching.search(c, "cpu:2", lambda text: None)
   assert 1 <= found.compiled <= 2 * searching.COMPILES and found.fastest["plan"]["compiled"]
+
+
+def test_a_search_goes_on_where_the_compiler_crashes(folder, monkeypatch):
+  crashes, said, compiled = iter([True]), [], planning.compiled
+
+  def once(*args):
+    if next(crashes, False):
+      raise apart.Crashed("it crashed")
+    return compiled(*args)
+
+  monkeypatch.setattr(planning, "compiled", once)
+  found = searching.search(config(folder, **{"mesh.data": 1}), "cpu:2", said.append)
+  assert said.count("it crashed") == len(found.refused) == 1 and found.fastest["plan"]["compiled"]
 
 
 def test_the_machine_has_memory():
