@@ -26,16 +26,17 @@ def product(a_MK: jax.Array, b: jax.Array, dim: int = 0) -> jax.Array:
   return jax.lax.dot_general(a_MK, b, axes, preferred_element_type=jnp.float32)
 
 
-def turned(x_MK: jax.Array) -> jax.Array:
-  """x' [K, M], as an array of its own.
+def turned(x: jax.Array) -> jax.Array:
+  """x [..., M, K] as [..., K, M], an array of its own.
 
   XLA makes a product with x.T into one that contracts the first dims, through a barrier as well, but
   not through this reshape.
   """
-  M, K = x_MK.shape
+  *lead, M, K = x.shape
   if K % _TOGETHER or K == _TOGETHER:
-    return x_MK.T
-  return x_MK.reshape(M, K // _TOGETHER, _TOGETHER).transpose(1, 2, 0).reshape(K, M)
+    return x.swapaxes(-1, -2)
+  pieces = jnp.moveaxis(x.reshape(*lead, M, K // _TOGETHER, _TOGETHER), -3, -1)
+  return pieces.reshape(*lead, K, M)
 
 
 @jax.custom_vjp

@@ -27,6 +27,7 @@ import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 
+from ftjax.models import bf16
 from ftjax.models.scores import Scores, with_sinks
 
 BLOCK = 32  # queries: 64 and 128 waste more keys on short documents and gain nothing on long ones
@@ -244,10 +245,11 @@ def _backward(scores, saved, gradients):
     add = lambda x, part: _paste(x, _cut(x, j, low, width, -1) + part, j, low, -1)
     return (
       _paste(dq_JRGTH, dq.reshape(R, G, -1, H), j, at, -2),
-      add(dkT_JRHT, _dot(q.swapaxes(1, 2), ds)),
-      add(dvT_JRHT, _dot(dy.swapaxes(1, 2), p)),
+      add(dkT_JRHT, _dot(turned(q), ds)),
+      add(dvT_JRHT, _dot(turned(dy), p)),
     )
 
+  turned = bf16.turned if bf16.applies(dtype) else lambda x: x.swapaxes(1, 2)
   start = jnp.zeros(q_JRGTH.shape), *(jnp.zeros((J, R, H, T)) for _ in "kv")
   dq_JRGTH, *dT = _per_block(plan, J // view.q_segments.shape[0], T, body, start)
   dk_JRTH, dv_JRTH = (x.swapaxes(2, 3).astype(dtype) for x in dT)
