@@ -1,5 +1,7 @@
 """The pieces that every block is made of: linear, norms, activations."""
 
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -88,3 +90,33 @@ ACTIVATIONS = {
   "gelu": lambda x: nn.gelu(x, approximate=False),
   "gelu_tanh": lambda x: nn.gelu(x, approximate=True),
 }
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def activated(name: str, gate: jax.Array, up: jax.Array | None = None) -> jax.Array:
+  """activation(gate) * up, or activation(gate), computed in float32 and rounded once to gate's dtype.
+
+  The backward pass keeps the arguments alone, and computes the activation again.
+  """
+  return _activated(name, *_wide((gate, up))).astype(gate.dtype)
+
+
+def _wide(arrays):
+  return jax.tree.map(lambda x: x.astype(jnp.float32), arrays)
+
+
+def _activated(name: str, gate, up):
+  y = ACTIVATIONS[name](gate)
+  return y if up is None else y * up
+
+
+def _activated_forward(name: str, gate, up):
+  return activated(name, gate, up), (gate, up)
+
+
+def _activated_backward(name: str, kept, dy):
+  _, transposed = jax.vjp(partial(_activated, name), *_wide(kept))
+  return jax.tree.map(lambda d, x: d.astype(x.dtype), transposed(dy.astype(jnp.float32)), kept)
+
+
+activated.defvjp(_activated_forward, _activated_backward)

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from ftjax.models.config import ModelConfig
-from ftjax.models.layers import ACTIVATIONS, Linear
+from ftjax.models.layers import Linear, activated
 from ftjax.parallel.mesh import BATCH, TIME, constrain
 
 
@@ -21,11 +21,11 @@ class MLP(nn.Module):
     linear = lambda i, o, name: Linear(
       (i,), o, c.mlp_bias, self.dtype, self.dropout, self.matmul, name=name
     )
-    act = ACTIVATIONS[c.activation]
     if c.fused_gate_up:
       gate_up_BTCF = linear(c.D, (2, c.F), "gate_up")(x_BTD, train)
-      h_BTF = act(gate_up_BTCF[..., 0, :]) * gate_up_BTCF[..., 1, :]
+      pair = gate_up_BTCF[..., 0, :], gate_up_BTCF[..., 1, :]
     else:
-      h_BTF = linear(c.D, (c.F,), "up")(x_BTD, train)
-      h_BTF = act(linear(c.D, (c.F,), "gate")(x_BTD, train)) * h_BTF if c.gated else act(h_BTF)
+      up_BTF = linear(c.D, (c.F,), "up")(x_BTD, train)
+      pair = (linear(c.D, (c.F,), "gate")(x_BTD, train), up_BTF) if c.gated else (up_BTF, None)
+    h_BTF = activated(c.activation, *pair)
     return linear(c.F, (c.D,), "down")(constrain(h_BTF, BATCH, TIME, "tensor"), train)

@@ -20,7 +20,7 @@ from ftjax.config import InputError
 from ftjax.models.adapters import low_rank
 from ftjax.models.config import Experts, ModelConfig
 from ftjax.models.grouped import grouped_dot
-from ftjax.models.layers import ACTIVATIONS, Linear
+from ftjax.models.layers import Linear, activated
 from ftjax.models.quant import base
 from ftjax.parallel.mesh import BATCH, TIME, ambient, fit
 
@@ -201,6 +201,6 @@ def _gated(h_RCF: jax.Array, c: ModelConfig) -> jax.Array:
   gate, up = h_RCF[:, 0], h_RCF[:, 1]
   limit = c.experts.swiglu_limit
   if not limit:
-    return ACTIVATIONS[c.activation](gate) * up
+    return activated(c.activation, gate, up)
   gate, up = jnp.minimum(gate, limit), jnp.clip(up, -limit, limit)
   return (up + 1) * gate * jax.nn.sigmoid(c.experts.swiglu_alpha * gate)

@@ -61,6 +61,27 @@ def test_every_product_of_a_step_is_one_that_cpus_have_instructions_for(remat):
     assert contracted == (left.ndim - 1,)
 
 
+def test_no_product_has_a_left_operand_that_is_a_mere_transposition():
+  """XLA makes one that contracts another dim of it, in attention's blocks as well."""
+  config, variables = toy.model(hidden_size=64, head_dim=16)
+  batch = jax.tree.map(lambda x: x[0], toy.batch(4, 32))
+  step = jax.grad(
+    lambda v: make_loss(Decoder(config, jnp.bfloat16))(v, batch, jax.random.key(0))[0]
+  )
+  found = list(left_operands(jax.make_jaxpr(step)(variables).jaxpr))
+  assert {"reshape", "convert_element_type"} <= set(found) and "transpose" not in found
+
+
+def left_operands(jaxpr):
+  """The primitive that made each product's left operand; "" where it came from outside."""
+  made = {v: eqn.primitive.name for eqn in jaxpr.eqns for v in eqn.outvars}
+  for eqn in jaxpr.eqns:
+    if eqn.primitive.name == "dot_general":
+      yield made.get(eqn.invars[0], "")
+    for inner in jaxprs_in_params(eqn.params):
+      yield from left_operands(inner)
+
+
 def test_on_a_mesh_of_several_devices_products_are_left_to_the_partitioner():
   assert bf16.applies(jnp.bfloat16) and not bf16.applies(jnp.float32)
   with jax.set_mesh(make_mesh()):
