@@ -103,12 +103,23 @@ def assert_same_losses(workdir, other) -> None:
   np.testing.assert_allclose([*found.values()], [wanted[k] for k in found], rtol=0, atol=1e-5)
 
 
+def assert_same_adapters(workdir, other) -> None:
+  for folder in ("best", "final"):
+    found, wanted = (
+      load_file(run / folder / "adapter_model.safetensors") for run in (workdir, other)
+    )
+    assert found.keys() == wanted.keys()
+    for name, x in wanted.items():
+      np.testing.assert_allclose(found[name], x, rtol=0, atol=1e-4)
+
+
 @pytest.mark.slow
-def test_two_processes_train_as_one_does(root, toys, tmp_path):
+@pytest.mark.parametrize("init", ["default", "pissa"])
+def test_two_processes_train_as_one_does(root, toys, tmp_path, init):
   """An adapter on a sharded base; batches, weights and results are each shared among the two."""
   changes = {
     "adapter__kind": "lora", "adapter__rank": 2, "adapter__targets": "q_proj,down_proj,embed_tokens",
-    "train__duration": "4 steps", "eval__every": "2 steps",
+    "adapter__init": init, "train__duration": "4 steps", "eval__every": "2 steps",
   }  # fmt: skip
   config, flags = config_and_flags(toys, tmp_path / "two", **changes)
   hosts = Hosts(root, tmp_path, 2, flags)
@@ -116,13 +127,29 @@ def test_two_processes_train_as_one_does(root, toys, tmp_path):
   assert hosts.statuses() == [0, 0], hosts.text(0) + hosts.text(1)
   assert_same_losses(tmp_path / "two", tmp_path / "one")
   assert "step 4/4" in hosts.text(0) and "step " not in hosts.text(1)
-  for folder in ("best", "final"):
-    found, wanted = (
-      load_file(tmp_path / run / folder / "adapter_model.safetensors") for run in ("two", "one")
-    )
-    assert found.keys() == wanted.keys()
-    for name, x in wanted.items():
-      np.testing.assert_allclose(found[name], x, rtol=0, atol=1e-4)
+  assert_same_adapters(tmp_path / "two", tmp_path / "one")
+
+
+@pytest.mark.slow
+def test_two_processes_have_a_quantized_base_between_them(root, toys, tmp_path):
+  """Each reads and quantizes its part of every kernel; stopped, and gone on with to the end."""
+  wide = toy.save_model(tmp_path / "wide", hidden_size=256, head_dim=64, intermediate_size=512)
+  changes = {
+    "model__quantize": "nf4", "adapter__kind": "lora", "adapter__rank": 2, "mesh__data": 1,
+    "mesh__tensor": 2, "train__duration": "24 steps", "eval__every": "8 steps",
+    "checkpoint__every": "4 steps", "optim__learning_rate": 1e-3,
+  }  # fmt: skip
+  config, flags = config_and_flags((wide, toys[1]), tmp_path / "two", **changes)
+  hosts = Hosts(root, tmp_path, 2, flags)
+  hosts.after_step(tmp_path / "two", 6)
+  hosts.processes[1].send_signal(signal.SIGTERM)
+  assert hosts.statuses() == [3, 3], hosts.text(0) + hosts.text(1)
+  hosts = Hosts(root, tmp_path, 2, flags)
+  finetune(config, tmp_path / "one")
+  assert hosts.statuses() == [0, 0], hosts.text(0) + hosts.text(1)
+  assert "Going on from the checkpoint of step" in hosts.text(0)
+  assert_same_losses(tmp_path / "two", tmp_path / "one")
+  assert_same_adapters(tmp_path / "two", tmp_path / "one")
 
 
 @pytest.mark.slow

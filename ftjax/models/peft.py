@@ -17,7 +17,7 @@ from ftjax.models import tensors as tensors_io
 from ftjax.models import vocabulary
 from ftjax.models.adapters import settings as rules
 from ftjax.models.adapters.folder import Reader, Writer
-from ftjax.models.adapters.kinds import KINDS
+from ftjax.models.adapters.kinds import COLLECTIONS, KINDS
 from ftjax.models.adapters.settings import HEAD, SETTINGS
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.formats import safetensors, torch_bin
@@ -134,7 +134,7 @@ def write(
   dropout: float = 0.0,
   rslora: bool = False,
 ) -> None:
-  """Writes all collections but params as a PEFT adapter folder (float32 or bfloat16, as they are).
+  """Writes an adapter's collections as a PEFT adapter folder (float32 or bfloat16, as they are).
   Of several processes all must call this; process 0 writes.
 
   base: the source that it names. rslora: settings say alpha / sqrt(rank), not alpha / rank; the
@@ -142,7 +142,8 @@ def write(
   """
   config, variables = vocabulary.trimmed(config, variables)
   named = tree.flatten(variables)
-  adapter = {n: distributed.whole(x) for n, x in named.items() if not n.startswith("params/")}
+  mine = {n: x for n, x in named.items() if n.partition("/")[0] in COLLECTIONS}  # not the base
+  adapter = {n: distributed.whole(x) for n, x in mine.items()}
   writer = Writer(adapter, config, table, lambda n: distributed.whole(named[n]), rslora)
   for kind in KINDS:
     kind.write(writer)

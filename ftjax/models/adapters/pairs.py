@@ -185,9 +185,9 @@ def _check(targets: Mapping[str, Target], begin: str, dora: bool) -> None:
 def _of_weights(begin, weights, t: Target, own, rslora: bool, a, b) -> tuple[jax.Array, jax.Array]:
   """(a, b) that hold a part of the weights, layer by layer."""
   inputs, outputs = t.shape
-  layers = list(weights) if t.weight.stacked else [weights]
   parts = []
-  for layer, s in zip(layers, own, strict=True):
+  for l, s in enumerate(own):
+    layer = weights[l] if t.weight.stacked else weights  # No iteration: parts may be elsewhere.
     flat = layer.astype(jnp.float32).reshape(*t.shape_in, outputs)
     theirs = t.theirs(jnp.moveaxis(flat, -1, 0), "in")  # [out, in]: QR depends on the inputs' order
     if begin == "pissa":
