@@ -18,6 +18,7 @@ _MODEL = flags.DEFINE_string("model", None, "A model's folder or hub id.", requi
 _WORKDIR = flags.DEFINE_string("workdir", "runs/adapters", "The folder of the runs.")
 _RATE = flags.DEFINE_float("rate", 1e-4, "The learning rate of full fine-tuning.", lower_bound=0)
 _TRAIN = flags.DEFINE_string("train", "", "Flags of scripts/train.py for all rows.")
+_OTHER = flags.DEFINE_string("other", "", "General text of another kind, only measured.")
 _ROWS = flags.DEFINE_list("rows", [], "The kinds to run, by the beginnings of their names.")
 
 
@@ -30,7 +31,7 @@ def main() -> int | None:
   folder, rows = Path(_WORKDIR.value), []
   own = [f"--config.model.source={_MODEL.value}", *shlex.split(_TRAIN.value)]
   for name in names:
-    rows.append(a.run_row(name, own, folder, _RATE.value))
+    rows.append(a.run_row(name, own, folder, _RATE.value, _OTHER.value))
     a.report(rows, folder)
   return None
 

@@ -12,8 +12,8 @@ from absl import flags
 from ftjax import cli
 from ftjax.research import tables
 
-_MODES, _PEERS = ["full", "lora", "generate", "load", "dedup"], ["trl", "trl-packing", "tunix"]
-_MODE = flags.DEFINE_enum("mode", "full", _MODES, "What.")
+_PEERS = ["trl", "trl-packing", "trl-default", "trl-default-packing", "tunix"]
+_MODE = flags.DEFINE_enum("mode", "full", ["full", "lora", "generate", "load", "dedup"], "What.")
 _MODEL = flags.DEFINE_string("model", "", "A folder in Hugging Face format.")
 flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Of the computation.")
 flags.DEFINE_integer("batch", 4, "Rows.", lower_bound=1)

@@ -3,15 +3,13 @@
 import json
 import re
 import statistics
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ftjax import storage
-from ftjax.config import InputError
 from ftjax.log import METRICS, read
+from ftjax.research import runs
 from ftjax.research.tables import markdown
 
 LOG = "train.log"
@@ -42,7 +40,8 @@ KINDS: dict[str, dict[str, str | float]] = {
 
 @dataclass(frozen=True)
 class Row:
-  """One kind's run. scores: best/'s, as evaluation.json has them; base: the base's."""
+  """One kind's run. scores: best/'s, as evaluation.json has them; base: the base's. "other_loss": on
+  a second general text, where one was measured."""
 
   name: str
   trained: int
@@ -52,24 +51,25 @@ class Row:
   scores: Mapping[str, float]
 
 
-def run_row(name: str, flags: Sequence[str], folder: Path, rate: float) -> Row:
+def run_row(name: str, flags: Sequence[str], folder: Path, rate: float, other: str = "") -> Row:
   """Trains with a kind of adapter, or takes the run that is there.
 
-  flags: of scripts/train.py, for all rows alike. rate: the learning rate of full fine-tuning.
+  flags: of scripts/train.py, for all rows alike. rate: the learning rate of full fine-tuning. other:
+  general text of another kind, on which best/ is measured as well.
   """
   kind = dict(KINDS[name])
   kind["optim.learning_rate"] = f"{rate * float(kind.pop('rate')):g}"
   workdir = folder / re.sub(r"\W+", "_", name)
   if not (workdir / "final").is_dir():
-    script = Path(__file__).resolve().parents[2] / "scripts" / "train.py"
     own = [f"--config.{key}={value}" for key, value in kind.items()]
-    command = [sys.executable, str(script), f"--workdir={workdir}", *flags, *own]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-      raise InputError(f"The row {name!r} ended badly: {' '.join(command)}\n{done.stderr[-2000:]}")
-    storage.write_text(workdir / LOG, done.stdout + done.stderr)
+    runs.call("train.py", [f"--workdir={workdir}", *flags, *own], workdir / LOG)
   log = (workdir / LOG).read_text(encoding="utf-8")
   found = json.loads((workdir / "evaluation.json").read_text(encoding="utf-8"))
+  base, scores = found.get("base", {}), found["tuned"]
+  if other:
+    there = runs.scores_on(other, workdir, "best")
+    base = base | {"other_loss": there["base"]["general_loss"]}
+    scores = scores | {"other_loss": there["tuned"]["general_loss"]}
   speeds = [m["train/tokens_per_second"] for m in read(workdir / METRICS)
             if m.get("train/tokens_per_second")]  # fmt: skip
   return Row(
@@ -77,8 +77,8 @@ def run_row(name: str, flags: Sequence[str], folder: Path, rate: float) -> Row:
     int(_in(log, r"trains +([\d,]+)").replace(",", "")),
     _in(log, r"memory +(\S+ \S+) per device"),
     statistics.median(speeds[1:] or speeds),
-    found.get("base", {}),
-    found["tuned"],
+    base,
+    scores,
   )
 
 
@@ -93,16 +93,15 @@ def table(rows: Sequence[Row]) -> str:
   measured."""
   keys = [("loss", "validation loss", ".3f"), ("bleu", "BLEU", ".1f"), ("chrf", "chrF", ".1f"),
           ("finished", "ends by itself", ".0%")]  # fmt: skip
-  general = all("general_loss" in row.scores for row in rows)
+  texts = {"general_loss": "forgetting", "other_loss": "forgetting, other text"}
+  measured = [key for key in texts if all(key in row.scores for row in rows)]
   header = ["kind", "trained parameters", *(title for _, title, _ in keys)]
-  header += ["forgetting"] if general else []
+  header += [texts[key] for key in measured]
   lines = []
   for row in rows:
     line = [row.name, f"{row.trained:,}"]
     line += [format(row.scores[k], form) if k in row.scores else "-" for k, _, form in keys]
-    if general:
-      base = row.base.get("general_loss", rows[0].base["general_loss"])
-      line.append(f"{row.scores['general_loss'] - base:+.3f}")
+    line += [f"{row.scores[k] - row.base.get(k, rows[0].base[k]):+.3f}" for k in measured]
     lines.append([*line, f"{row.tokens_per_second:,.0f}", row.memory])
   return markdown([*header, "tokens/s", "memory while training"], lines)
 

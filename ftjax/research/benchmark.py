@@ -36,6 +36,10 @@ SIDES: dict[str, tuple[str, str, dict[str, Any]]] = {
   "ftjax": ("benchmark_step", "", {}),
   "trl": ("benchmark_trl", "pip install -e '.[bench]'", {}),
   "trl-packing": ("benchmark_trl", "pip install -e '.[bench]'", {"packing": True}),
+  "trl-default": ("benchmark_trl", "pip install -e '.[bench]'", {"checkpointing": True}),
+  "trl-default-packing": (
+    "benchmark_trl", "pip install -e '.[bench]'", {"checkpointing": True, "packing": True}
+  ),
   "tunix": ("benchmark_tunix", "pip install google-tunix, in the environment of --peer_python", {}),
   "ftjax-generate": ("benchmark_generate", "", {}),
   "transformers": ("benchmark_generate_torch", "pip install -e '.[bench]'", {}),
@@ -54,8 +58,8 @@ def turns(
   generate = mode == "generate"
   if peer is not None and (peer == "transformers") != generate:
     raise InputError(
-      f"--against={peer} does not go with --mode={mode}: transformers generates, and trl, trl-packing "
-      "and tunix train."
+      f"--against={peer} does not go with --mode={mode}: transformers generates, and trl (-packing, "
+      "-default, -default-packing) and tunix train."
     )
   with contextlib.ExitStack() as stack:
     scratch = scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -11,11 +11,13 @@ from ftjax.research.benchmark import peak_rss, program
 
 def main(
   model: str, data: str, mode: str, dtype: str, batch: int, length: int, steps: int, began: float,
-  seconds: float = 60.0, packing: bool = False, cache: str = "",
+  seconds: float = 60.0, packing: bool = False, checkpointing: bool = False,
+  cache: str = "",
 ) -> dict[str, float]:  # fmt: skip
-  """SFTTrainer over the same rows, as it comes: padded to the batch's longest row, or packed.
+  """SFTTrainer over the same rows, padded to the batch's longest, or packed.
 
-  bfloat16 is autocast over float32 weights, as in our side.
+  bfloat16 is autocast over float32 weights, as in our side. checkpointing: of gradients, which
+  SFTConfig has on by default (as it has bfloat16), and which costs speed where memory is not short.
   """
   del cache
   import datasets
@@ -55,7 +57,7 @@ def main(
   with tempfile.TemporaryDirectory() as output:
     settings = trl.SFTConfig(
       output_dir=output, per_device_train_batch_size=batch, max_steps=steps + 2, learning_rate=2e-5, warmup_steps=10,
-      lr_scheduler_type="linear", bf16=dtype == "bfloat16", gradient_checkpointing=False, max_length=length,
+      lr_scheduler_type="linear", bf16=dtype == "bfloat16", gradient_checkpointing=checkpointing, max_length=length,
       use_cpu=not torch.cuda.is_available(), save_strategy="no", report_to="none", logging_steps=1000, disable_tqdm=True,
       packing=packing,
     )  # fmt: skip

@@ -6,8 +6,6 @@ second set, if there is one, is measured alone.
 
 import json
 import statistics
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from pathlib import Path
 from ftjax import storage
 from ftjax.config import InputError
 from ftjax.log import METRICS, read, say
-from ftjax.research import plots
+from ftjax.research import plots, runs
 from ftjax.research.tables import markdown
 
 REMEDIES: dict[str, dict[str, str]] = {
@@ -88,7 +86,7 @@ def run_row(
   value = lambda text: text.replace("{rate/4}", f"{rate / 4:g}")
   given = lambda some: [f"--config.{key}={value(text)}" for key, text in some.items()]
   if not (workdir / "final").is_dir():
-    _call("train.py", [f"--workdir={workdir}", *given(EVERY), *flags, *given(REMEDIES[name])])
+    runs.call("train.py", [f"--workdir={workdir}", *given(EVERY), *flags, *given(REMEDIES[name])])
   found = json.loads((workdir / "evaluation.json").read_text())
   if "interpolation" not in found:
     raise InputError(f"{workdir}: no evaluation was better than the base's; nothing to compare.")
@@ -99,7 +97,7 @@ def run_row(
   ]
   base, chosen, tuned = path[0], next(p for p in path if p["alpha"] == alpha), path[-1]
   if other:  # final/ is the tuned model, best/ the chosen point
-    at = {part: _other(workdir, part, other) for part in ("final", "best")}
+    at = {part: runs.scores_on(other, workdir, part) for part in ("final", "best")}
     base = base | {"other": at["best"]["base"]["general_loss"]}
     chosen = chosen | {"other": at["best"]["tuned"]["general_loss"]}
     tuned = tuned | {"other": at["final"]["tuned"]["general_loss"]}
@@ -107,23 +105,6 @@ def run_row(
   speeds = [m["train/tokens_per_second"] for m in lines if m.get("train/tokens_per_second")]
   speed = statistics.median(speeds[1:] or speeds)  # the first line's update waited for much
   return Row(name, max(m["step"] for m in lines), speed, base, tuned, alpha, chosen, path)
-
-
-def _other(workdir: Path, part: str, text: str) -> dict[str, dict[str, float]]:
-  """The scores of scripts/evaluate.py for one of a run's models, measured once."""
-  output = workdir / f"other_{part}"
-  if not (output / "evaluation.json").is_file():
-    _call("evaluate.py", [
-      f"--config.source={workdir / part}", f"--config.general={text}", "--config.samples=0",
-      "--config.metrics=('perplexity',)", f"--config.output={output}",
-    ])  # fmt: skip
-  return json.loads((output / "evaluation.json").read_text())
-
-
-def _call(script: str, flags: Sequence[str]) -> None:
-  path = Path(__file__).resolve().parents[2] / "scripts" / script
-  if subprocess.run([sys.executable, str(path), *flags], check=False).returncode:
-    raise InputError(f"A run of the table ended badly: {script} {' '.join(flags)}")
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ftjax.research import forgetting
+from ftjax.research import forgetting, runs
 from ftjax.research.forgetting import Row
 
 BASE = dict(alpha=0, loss=4.0, general=1.0, other=3.0)
@@ -73,7 +73,7 @@ def test_a_row_that_is_there_is_not_run_again(tmp_path, monkeypatch):
       workdir.mkdir()
     (workdir / "evaluation.json").write_text(json.dumps(found))
 
-  monkeypatch.setattr(forgetting, "_call", call)
+  monkeypatch.setattr(runs, "call", call)
   name, flags = "a quarter of the learning rate", ["--config.x=1"]
   row = forgetting.run_row(name, flags, tmp_path, "other.jsonl", rate=2e-3)
   assert (row.updates, row.speed, row.alpha) == (7, 9.0, 0.5)
