@@ -11,7 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from ftjax import fitting
-from ftjax.assembly import assemble
+from ftjax.assembly import abstract_state, assemble
 from ftjax.config import Duration, InputError, choice, positive
 from ftjax.data import loader
 from ftjax.data.versions import training
@@ -24,11 +24,11 @@ from ftjax.models.decoder import REMAT
 from ftjax.models.quant import base as quant
 from ftjax.parallel import distributed
 from ftjax.parallel.mesh import make_mesh
-from ftjax.pretrained import Opened, open_run, quantized_as, variables_of
+from ftjax.pretrained import Opened, open_run, quantized_as, shapes_of, variables_of
 from ftjax.research import mfu
 from ftjax.research.report import plan_lines
 from ftjax.train import optim, run_folder
-from ftjax.train.checkpoint import Checkpoints, abstract
+from ftjax.train.checkpoint import Checkpoints
 from ftjax.train.loop import Plan, put, train
 from ftjax.train.prefetch import Prefetch
 from ftjax.train.state import init_state
@@ -99,17 +99,18 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
     seed=t.seed, shuffle=config.data.shuffle, here=distributed.rows_here(rows, t.batch_size, dim=1),
   )  # fmt: skip
 
+  # The one shape that will run is compiled before a weight is read: what does not fit fails here, not
+  # hours later.
+  shapes = shapes_of(config, opened)
+  made = assemble(
+    config, opened.checkpoint.config, *shapes, mesh, warmup=warmup, total=plan.total, length=length
+  )
+  compiled = fitting.compile_step(config, made, abstract_state(*shapes, made))
+
   # The model, split into what is trained and what is not, straight to its places on the mesh.
   trainable, frozen = variables_of(config, opened, mesh)
-  made = assemble(
-    config, opened.checkpoint.config, trainable, frozen, mesh,
-    warmup=warmup, total=plan.total, length=length,
-  )  # fmt: skip
   state = init_state(trainable, frozen, made.tx, t.seed, made.places)
   del trainable, frozen  # The state owns them now, and its arrays will be donated.
-
-  # The one shape that will run is compiled first: what does not fit fails here, not hours later.
-  compiled = fitting.compile_step(config, made, abstract(state))
   tokens = t.batch_size * t.accumulate * length
   say(
     "\n".join(

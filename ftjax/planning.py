@@ -1,7 +1,6 @@
 """A run planned: its real step compiled for devices that are not here, and what that says; or, for
 GPUs, an estimate by formula."""
 
-import functools
 import math
 import re
 import time
@@ -12,19 +11,18 @@ import jax
 from jax.sharding import AbstractMesh, AxisType
 from ml_collections import ConfigDict
 
-from ftjax import apart, fitting, tree
+from ftjax import apart, fitting
 from ftjax.assembly import Assembled, abstract_state, assemble
 from ftjax.config import positive
-from ftjax.models import hf, shapes
+from ftjax.models import shapes
 from ftjax.models.config import ModelConfig
 from ftjax.models.quant import base as quant
-from ftjax.models.tensors import our_shape
 from ftjax.parallel import memory
 from ftjax.parallel import topology as topologies
 from ftjax.parallel.chips import CHIPS, GPUS, Chip
 from ftjax.parallel.mesh import AXES, TIME, make_mesh, mesh_sizes, rows_split
 from ftjax.parallel.topology import Topology
-from ftjax.pretrained import Opened, dtype_of, open_run, quantized_as, variables_of
+from ftjax.pretrained import Opened, dtype_of, open_run, quantized_as, shapes_of
 from ftjax.research.plan import estimate, hlo
 from ftjax.train.state import TrainState
 
@@ -102,20 +100,8 @@ def described(config: ConfigDict) -> Model:
     positive(config[room][name], key)
   opened = open_run(config, Opened(shapes.shape_only(config.model.source), None, ()))
   config = quantized_as(config, opened)
-  m = config.model
-  quant.check(m.quantize, config.adapter.kind)
-  base = shapes_of(opened.checkpoint, dtype_of(m.dtype), m.quantize)
-  both = jax.eval_shape(functools.partial(variables_of, config, opened, None), base)
-  return Model(opened, *both)
-
-
-def shapes_of(checkpoint: hf.Checkpoint, dtype, quantize: str = "") -> dict[str, Any]:
-  """{"params", "quant"} as shape structs: what pretrained.read_weights would read."""
-  named = {
-    "params/" + w.path: jax.ShapeDtypeStruct(our_shape(w, checkpoint.config), dtype)
-    for w in checkpoint.table
-  }
-  return quant.abstract(tree.unflatten(named), quantize)
+  quant.check(config.model.quantize, config.adapter.kind)
+  return Model(opened, *shapes_of(config, opened))
 
 
 def by_compiling(config: ConfigDict, where: Topology, model: Model) -> Planned:

@@ -2,6 +2,7 @@
 its weights go, and what of them is trained."""
 
 import copy
+import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ftjax.config import InputError, choice
 from ftjax.models import hf, lora, only, shapes, vocabulary
 from ftjax.models.adapters import starting
 from ftjax.models.quant import base as quant
+from ftjax.models.tensors import our_shape
 from ftjax.parallel import distributed, rules
 from ftjax.text import tokenizer as tokenizers
 
@@ -122,6 +124,17 @@ def variables_of(
     return base, {}
   trainable, rest = lora.split(place(adapter, mesh) if mesh is not None else adapter)
   return trainable, base | rest
+
+
+def shapes_of(config, opened: Opened) -> tuple[dict[str, Any], dict[str, Any]]:
+  """What variables_of gives, as shape structs: no weights of the base are read."""
+  m, checkpoint = config.model, opened.checkpoint
+  named = {
+    "params/" + w.path: jax.ShapeDtypeStruct(our_shape(w, checkpoint.config), dtype_of(m.dtype))
+    for w in checkpoint.table
+  }
+  base = quant.abstract(tree.unflatten(named), m.quantize)
+  return jax.eval_shape(functools.partial(variables_of, config, opened, None), base)
 
 
 def _with_rows(adapter) -> set[int]:

@@ -22,7 +22,7 @@ from ftjax.finish import write_model
 from ftjax.models import decoder, export
 from ftjax.models.families import mixtral
 from ftjax.parallel.mesh import make_mesh
-from ftjax.pretrained import open_run, variables_of
+from ftjax.pretrained import open_run, shapes_of, variables_of
 from ftjax.train.loop import put
 from ftjax.train.state import init_state
 from ftjax.train.step import batch_sharding
@@ -108,6 +108,7 @@ def three_updates(folder, out, mesh, keys):
   opened = replace(open_run(config), new_ids=keys.get(ROWS, ()))
   model = opened.checkpoint.config
   trainable, frozen = variables_of(config, opened, mesh)
+  assert forms(shapes_of(config, opened)) == forms((trainable, frozen))  # what is compiled first
   made = assemble(config, model, trainable, frozen, mesh, warmup=0, total=3, length=16)
   before = jax.tree.map(np.array, trainable)
   state, losses = init_state(trainable, frozen, made.tx, 0, made.places), []
@@ -116,6 +117,10 @@ def three_updates(folder, out, mesh, keys):
     losses.append(float(sums.nll / sums.weight))
   write_model(out, tree.merge(state.frozen, state.trainable), config, opened, None)
   return losses, tree.flatten(before), state
+
+
+def forms(variables):
+  return jax.tree.map(lambda x: (x.shape, x.dtype), variables)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,13 @@ import pytest
 from configs import lora, sft
 from ftjax import apart, fitting, planning, pretrained, searching
 from ftjax.config import InputError
+from ftjax.finetuning import finetune
 from ftjax.models.shapes import SHAPES, shape_only
 from ftjax.models.tensors import our_shape
 from ftjax.parallel import memory, topology
 from ftjax.research.plan import table
 from tests.tiny import tiny_checkpoint
+from tests.train import toy
 
 PARAMETERS = {  # as the models' cards say, in billions
   "llama-3.2-1b": 1.24, "llama-3.1-8b": 8.03, "llama-3.1-70b": 70.55, "llama-3.1-405b": 405.9,
@@ -121,6 +123,14 @@ def test_what_does_not_fit_is_refused_with_numbers_and_two_ways_out(folder, monk
     fitting.compile_step(c, made, state)
   monkeypatch.setattr(memory, "limit", lambda device: None)
   assert fitting.compile_step(c, made, state).memory_analysis()
+
+
+def test_training_refuses_before_it_reads_weights(tmp_path, monkeypatch):
+  model, rows = toy.save_model(tmp_path / "model"), toy.write_rows(tmp_path / "rows.jsonl", 30)
+  monkeypatch.setattr(memory, "limit", lambda device: 1 << 16)
+  monkeypatch.setattr(pretrained, "read_weights", lambda *_: pytest.fail("read"))
+  with pytest.raises(InputError, match="The step does not fit"):
+    finetune(toy.run_config(model, rows), tmp_path / "run")
 
 
 def test_a_search_finds_a_smaller_slice_and_says_it_as_flags():
