@@ -52,7 +52,7 @@ def turns(
 ) -> dict[str, dict[str, float]]:  # fmt: skip
   """{"ftjax": numbers, and where there is a peer its own and "ratio": ours over the peer's}.
 
-  model: a folder; "" = a random Llama of 56M parameters. python: the peer's interpreter. scratch:
+  model: a folder, or one of models/shapes.py with random weights; "" = a Llama of 56M parameters. python: the peer's interpreter. scratch:
   where to keep model and rows (default: nowhere). ours: False leaves our side out.
   """
   generate = mode == "generate"
@@ -63,7 +63,7 @@ def turns(
     )
   with contextlib.ExitStack() as stack:
     scratch = scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    folder = Path(model) if model else random_llama(scratch / "llama-56m")
+    folder = _folder(model, scratch)
     vocabulary = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     options |= {"model": str(folder), "batch": batch, "length": length}
     if generate:
@@ -103,19 +103,37 @@ def run(side: str, options: dict[str, Any], python: str = "") -> dict[str, float
   return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def random_llama(folder: Path, **changes) -> Path:
-  """The 56M Llama (with `changes` to its config.json) with random weights as a Hugging Face folder
-  (made once)."""
+def _folder(model: str, scratch: Path) -> Path:
+  """A model's folder; one of random weights where `model` is the name of a shape, or empty."""
+  from ftjax.models.shapes import SHAPES  # not for the peers' processes
+
+  if not model:
+    return random_model(scratch / "llama-56m", LLAMA_56M)
+  if model in SHAPES and not Path(model).is_dir():
+    return random_model(scratch / model, SHAPES[model])
+  return Path(model)
+
+
+def random_model(folder: Path, hf_config: dict[str, Any]) -> Path:
+  """A Hugging Face folder of random float32 weights, written leaf by leaf (made once)."""
   import jax
 
-  from ftjax.models import decoder, export
-  from ftjax.models.families import llama
+  from ftjax import tree
+  from ftjax.models import decoder, export, hf
 
-  if not (folder / "config.json").is_file():
-    hf = LLAMA_56M | changes
-    config = llama.config(hf)
-    variables = decoder.init(config, jax.random.key(0))
-    export.write(folder, variables, config, llama.weights(config), hf)
+  if (folder / "config.json").is_file():
+    return folder
+  family = hf.load_family(hf_config)
+  config = family.config(hf_config)
+  leaves = jax.eval_shape(lambda key: decoder.init(config, key), jax.random.key(0))
+  random = np.random.default_rng(0)
+
+  def draw(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    numbers = random.standard_normal(shape, dtype=np.float32) * np.float32(0.02)
+    return numbers + np.float32(name.endswith("scale"))
+
+  lazy = lambda name, x: export.Lazy(x.dtype, lambda index: draw(name, x.shape[len(index) :]))
+  export.write(folder, tree.map_named(lazy, leaves), config, family.weights(config), hf_config)
   return folder
 
 

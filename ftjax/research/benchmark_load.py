@@ -19,6 +19,7 @@ import numpy as np
 
 from ftjax import storage
 from ftjax.config import InputError
+from ftjax.research.benchmark import random_model
 
 # A Llama of 250M parameters, 1 GB in float32; sizes that are no powers of two favour nobody.
 LLAMA_1GB = {
@@ -46,8 +47,8 @@ def compare(
   loads it.
   """
   with tempfile.TemporaryDirectory() as scratch:
-    tiny = _random_llama(Path(scratch) / "tiny", _TINY)
-    folder = Path(model) if model else _random_llama(Path(scratch) / "llama-1gb", LLAMA_1GB)
+    tiny = random_model(Path(scratch) / "tiny", _TINY)
+    folder = Path(model) if model else random_model(Path(scratch) / "llama-1gb", LLAMA_1GB)
     options = {"folder": str(folder), "tiny": str(tiny)}
     found: dict[str, list[dict[str, float]]] = {}
     for _ in range(repeats):
@@ -71,23 +72,6 @@ def compare(
     peer = medians["transformers"]
     medians["ratio"] = {key: medians["ftjax"][key] / peer[key] for key in peer}
   return medians
-
-
-def _random_llama(folder: Path, hf_config: dict[str, Any]) -> Path:
-  """A folder of random float32 weights, written leaf by leaf."""
-  import jax
-
-  from ftjax import tree
-  from ftjax.models import decoder, export
-  from ftjax.models.families import llama
-
-  config = llama.config(hf_config)
-  shapes = jax.eval_shape(lambda key: decoder.init(config, key), jax.random.key(0))
-  random = np.random.default_rng(0)
-  draw = lambda shape: random.standard_normal(shape, dtype=np.float32) * np.float32(0.02)
-  lazy = lambda name, x: export.Lazy(x.dtype, lambda index: draw(x.shape[len(index) :]))
-  export.write(folder, tree.map_named(lazy, shapes), config, llama.weights(config), hf_config)
-  return folder
 
 
 def _run(side: str, options: dict[str, Any]) -> dict[str, float]:

@@ -156,7 +156,7 @@ def scaling(steps: int = 4) -> None:
   with tempfile.TemporaryDirectory() as scratch:
     for i, (name, model, run) in enumerate(DOUBLINGS):
       changes = _HALF | {"num_hidden_layers": 4} | model
-      folder = benchmark.random_llama(Path(scratch) / f"model-{i}", **changes)
+      folder = benchmark.random_model(Path(scratch) / f"model-{i}", benchmark.LLAMA_56M | changes)
       options = _train("full", batch=2, length=256, steps=steps) | run
       found = benchmark.turns(None, model=str(folder), scratch=Path(scratch), **options)["ftjax"]
       tokens = options["batch"] * options["length"]

@@ -18,6 +18,7 @@ def main(
 
   bfloat16 is autocast over float32 weights, as in our side. checkpointing: of gradients, which
   SFTConfig has on by default (as it has bfloat16), and which costs speed where memory is not short.
+  Attention is flash-attn's where it is installed, else torch's own.
   """
   del cache
   import datasets
@@ -25,8 +26,12 @@ def main(
   import trl
   from tokenizers import Tokenizer, models
   from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerCallback
+  from transformers.utils import is_flash_attn_2_available
 
-  net = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+  attention = "flash_attention_2" if is_flash_attn_2_available() else "sdpa"
+  net = AutoModelForCausalLM.from_pretrained(
+    model, dtype=torch.float32, attn_implementation=attention
+  )
   with open(data, encoding="utf-8") as f:
     rows = [json.loads(line) for line in f]
   cut = [{k: v[:length] for k, v in row.items()} for row in rows]

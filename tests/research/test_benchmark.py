@@ -2,10 +2,13 @@
 
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from ftjax.config import InputError
+from ftjax.models import hf
+from ftjax.models.shapes import SHAPES
 from ftjax.research import benchmark, benchmark_suite
 
 
@@ -31,6 +34,25 @@ def test_steps_end_by_number_or_by_seconds():
 def test_a_peer_that_does_something_else_is_refused(mode, peer):
   with pytest.raises(InputError, match=f"--against={peer} does not go with --mode={mode}"):
     benchmark.turns(peer, mode=mode, length=8, batch=1)
+
+
+def test_a_shape_by_name_has_random_weights_and_is_made_once(tmp_path, monkeypatch):
+  small = SHAPES["gemma-2b"] | {
+    "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "head_dim": 8, "vocab_size": 40,
+  }  # fmt: skip
+  monkeypatch.setitem(SHAPES, "gemma-2b", small)
+  folder = benchmark._folder("gemma-2b", tmp_path)
+  params = hf.read(hf.open_checkpoint(folder), jnp.float32)["params"]
+  assert (
+    params["embed"]["tokens"].shape == (40, 16)
+    and params["layers"]["mlp"]["up"]["kernel"].std() > 0.01
+  )
+  assert abs(float(params["final_norm"]["scale"].mean()) - 1) < 0.1
+  before = (folder / "model.safetensors").stat().st_mtime_ns
+  assert benchmark._folder("gemma-2b", tmp_path) == folder
+  assert (folder / "model.safetensors").stat().st_mtime_ns == before
+  assert benchmark._folder(str(folder), tmp_path / "other") == folder
 
 
 def numbers(rate: float) -> dict[str, float]:
