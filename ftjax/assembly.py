@@ -23,6 +23,8 @@ from ftjax.train.remedies import Remedies
 from ftjax.train.state import TrainState, Variables, copied, shard_state
 from ftjax.train.step import batch_sharding, compile_step, make_loss
 
+AUTO = "auto"  # of train.remat
+
 
 class Assembled(NamedTuple):
   """What a run is made of before it has any numbers."""
@@ -72,11 +74,16 @@ def decoder_of(config: ConfigDict, model: ModelConfig) -> Decoder:
     model,
     dtype=dtype_of(m.compute_dtype or m.dtype, "model.compute_dtype"),
     attention=m.attention,
-    remat=config.train.remat,
+    remat=remat_of(config),
     neftune=config.train.neftune,
     matmul=choice(m.matmul, KINDS, "model.matmul"),
     dropout=config.adapter.dropout if config.adapter.kind == "lora" else 0.0,
   )
+
+
+def remat_of(config: ConfigDict) -> str:
+  """train.remat; "none" while "auto" is not settled (fitting.compile_first)."""
+  return "none" if config.train.remat == AUTO else config.train.remat
 
 
 def remedies_of(config: ConfigDict) -> Remedies:

@@ -11,7 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from ftjax import fitting
-from ftjax.assembly import abstract_state, assemble
+from ftjax.assembly import AUTO
 from ftjax.config import Duration, InputError, choice, positive
 from ftjax.data import loader
 from ftjax.data.versions import training
@@ -101,11 +101,10 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
 
   # The one shape that will run is compiled before a weight is read: what does not fit fails here, not
   # hours later.
-  shapes = shapes_of(config, opened)
-  made = assemble(
-    config, opened.checkpoint.config, *shapes, mesh, warmup=warmup, total=plan.total, length=length
+  shapes, model = shapes_of(config, opened), opened.checkpoint.config
+  settled, made, compiled = fitting.compile_first(
+    config, model, shapes, mesh, warmup=warmup, total=plan.total, length=length
   )
-  compiled = fitting.compile_step(config, made, abstract_state(*shapes, made))
 
   # The model, split into what is trained and what is not, straight to its places on the mesh.
   trainable, frozen = variables_of(config, opened, mesh)
@@ -114,7 +113,7 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
   tokens = t.batch_size * t.accumulate * length
   say(
     "\n".join(
-      plan_lines(config, opened, state, plan, warmup, tokens, mesh, compiled.memory_analysis())
+      plan_lines(settled, opened, state, plan, warmup, tokens, mesh, compiled.memory_analysis())
     )
   )
 
@@ -134,7 +133,7 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
     tensorboard=config.log.tensorboard,
     wandb=config.log.wandb,
     config=config.to_dict(),
-    derive=mfu.meter(opened.checkpoint.config, data.train, frozen="params" not in state.trainable, devices=mesh.size),
+    derive=mfu.meter(model, data.train, frozen="params" not in state.trainable, devices=mesh.size),
   )  # fmt: skip
   batches = Prefetch(batches, functools.partial(put, sharding=rows))
   with contextlib.closing(checkpoints), contextlib.closing(log), contextlib.closing(batches):
@@ -158,7 +157,7 @@ def _check(config: ConfigDict, mesh) -> None:
   for key in ("batch_size", "accumulate", "log_every"):
     positive(t[key], f"train.{key}")
   starting.check(config.adapter, bool(config.model.new_tokens), t.only)
-  choice(t.remat, REMAT, "train.remat")
+  choice(t.remat, (AUTO, *REMAT), "train.remat")
   choice(config.model.matmul, matmul.KINDS, "model.matmul")
   quant.check(config.model.quantize, config.adapter.kind)
   optim.check(config)

@@ -1,21 +1,74 @@
 """Whether a step fits the memory of its devices: compiled before anything runs, refused with what it
 needs and what would help."""
 
+import copy
+from typing import Any
+
 import jax
+import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from ftjax.assembly import Assembled
+from ftjax.assembly import AUTO, Assembled, abstract_state, assemble
 from ftjax.config import InputError
-from ftjax.parallel import memory
+from ftjax.log import say
+from ftjax.models.config import ModelConfig
+from ftjax.parallel import distributed, memory
 from ftjax.parallel.mesh import SHARDS, rows_split
+from ftjax.pretrained import dtype_of
 from ftjax.train.state import TrainState
 
 EXHAUSTED = "RESOURCE_EXHAUSTED"  # how XLA begins to say that a program is too large
 GIB = 2**30
 
 
+class DoesNotFit(InputError):
+  """A step needs more memory than its devices have."""
+
+
+def remats(config: ConfigDict, platform: str, devices: int) -> tuple[str, ...]:
+  """What to try as train.remat, in this order. "auto" is all that is kept, and where that does not
+  fit what a block needs; in bfloat16 on a CPU this is the faster one (docs/performance.md)."""
+  if config.train.remat != AUTO:
+    return (config.train.remat,)
+  narrow = dtype_of(config.model.compute_dtype or config.model.dtype) == jnp.bfloat16
+  return ("block",) if platform == "cpu" and devices == 1 and narrow else ("none", "block")
+
+
+def with_remat(config: ConfigDict, remat: str) -> ConfigDict:
+  """The config with a train.remat that is settled."""
+  config = copy.deepcopy(config)
+  config.train.remat = remat
+  return config
+
+
+def compile_first(
+  config: ConfigDict, model: ModelConfig, shapes: tuple[Any, Any], mesh, **sizes: int
+) -> tuple[ConfigDict, Assembled, Any]:
+  """(the config with train.remat settled, what a run is made of, the executable of its step): the
+  first of `remats` that fits.
+
+  shapes: (trainable, frozen) as pretrained.shapes_of has them. sizes: assemble's warmup, total and
+  length. All processes must call this; process 0 decides. Raises DoesNotFit where nothing fits.
+  """
+  tried = remats(config, mesh.devices.flat[0].platform, mesh.size)
+  for remat, following in zip(tried, (*tried[1:], None), strict=True):
+    own, failed, program = with_remat(config, remat), None, None
+    made = assemble(own, model, *shapes, mesh, **sizes)
+    try:
+      program = compile_step(own, made, abstract_state(*shapes, made))
+    except DoesNotFit as e:
+      failed = e
+    if distributed.from_first(int(failed is not None and following is not None)):
+      say(f"With train.remat={remat} the step does not fit; compiling with {following} ...")
+      continue
+    if failed is not None:
+      raise failed
+    return own, made, program
+  raise AssertionError("the last one returns or raises")
+
+
 def compile_step(config: ConfigDict, made: Assembled, state: TrainState):
-  """The executable of a run's step. Raises InputError where it cannot run in the devices' memory.
+  """The executable of a run's step. Raises DoesNotFit where it cannot run in the devices' memory.
 
   state: arrays or shape structs with their places.
   """
@@ -26,20 +79,22 @@ def compile_step(config: ConfigDict, made: Assembled, state: TrainState):
     if EXHAUSTED not in str(e):
       raise
     said = " ".join(str(e).split())
-    raise InputError(f"The step does not fit the device: {said[:300]}. {advice(config)}") from e
-  check(config, program.memory_analysis(), limit)
+    raise DoesNotFit(
+      f"The step does not fit the device: {said[:300]}. {advice(config, made.step.mesh.size)}"
+    ) from e
+  check(config, program.memory_analysis(), limit, made.step.mesh.size)
   return program
 
 
-def check(config: ConfigDict, needs, limit: int | None) -> None:
-  """Raises InputError where a program's memory_analysis() is above the limit (bytes of a device;
+def check(config: ConfigDict, needs, limit: int | None, devices: int) -> None:
+  """Raises DoesNotFit where a program's memory_analysis() is above the limit (bytes of a device;
   either may be unknown)."""
   if needs is None or limit is None or memory.peak(needs) <= limit:
     return
-  raise InputError(
+  raise DoesNotFit(
     f"The step does not fit: it needs {memory.peak(needs) / GIB:.2f} GiB per device "
     f"({memory.held(needs) / GIB:.2f} of model and optimizer, {needs.temp_size_in_bytes / GIB:.2f} of "
-    f"activations), and the device has {limit / GIB:.2f} GiB. {advice(config)}"
+    f"activations), and the device has {limit / GIB:.2f} GiB. {advice(config, devices)}"
   )
 
 
@@ -57,8 +112,8 @@ def check_rows(config: ConfigDict, mesh) -> None:
       )
 
 
-def advice(config: ConfigDict) -> str:
-  """Two ways out, the cheapest first."""
+def advice(config: ConfigDict, devices: int) -> str:
+  """Two ways out, the cheapest first, where there are so many devices."""
   t, mesh = config.train, config.mesh
   split = any(mesh[axis] not in (0, 1) for axis in (*SHARDS, "tensor"))
   half = t.batch_size // 2
@@ -69,8 +124,8 @@ def advice(config: ConfigDict) -> str:
     ways.append(
       f"train.batch_size={half} with train.accumulate={2 * t.accumulate} is the same update in halves"
     )
-  if not split and jax.device_count() > 1:
-    ways.append(f"mesh.data=1 mesh.fsdp={jax.device_count()} splits the model over the devices")
+  if not split and devices > 1:
+    ways.append(f"mesh.data=1 mesh.fsdp={devices} splits the model over the devices")
   if config.adapter.kind == "none":
     ways.append("adapter.kind=lora trains a small adapter, without optimizer state for the model")
   elif config.model.dtype == "float32":

@@ -12,7 +12,7 @@ from jax.sharding import AbstractMesh, AxisType
 from ml_collections import ConfigDict
 
 from ftjax import apart, fitting
-from ftjax.assembly import Assembled, abstract_state, assemble
+from ftjax.assembly import Assembled, abstract_state, assemble, remat_of
 from ftjax.config import positive
 from ftjax.models import shapes
 from ftjax.models.config import ModelConfig
@@ -49,6 +49,7 @@ class Planned:
   estimated: estimate.Time | None = None
   said: str = ""  # by the compiler, where it gave up
   advice: str = ""  # where it does not fit
+  remat: str = ""  # train.remat, where "auto" has been settled
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,12 @@ def plan(config: ConfigDict, topology: str) -> Planned:
   where = topologies.parse(topology, GPUS)
   model = described(config)
   config = quantized_as(config, model.opened)
-  if where.platform == "gpu":
-    return by_formula(config, where, model)
-  return compiled(config, where, model)
+  for remat in fitting.remats(config, where.platform, where.count):
+    own = fitting.with_remat(config, remat)
+    found = (by_formula if where.platform == "gpu" else compiled)(own, where, model)
+    if found.fits:
+      break
+  return replace(found, remat=remat)
 
 
 def compiled(config: ConfigDict, where: Topology, model: Model) -> Planned:
@@ -118,7 +122,7 @@ def by_compiling(config: ConfigDict, where: Topology, model: Model) -> Planned:
     said = " ".join(str(e).split())[:400]
     needed = [float(x) for x in re.findall(r"(?:Used |temporaries \()([\d.]+)G", said)]
     peak = int(max(needed, default=0) * fitting.GIB)
-    fixed = dict(fits=False, said=said, compiled=True, advice=fitting.advice(config))
+    fixed = dict(fits=False, said=said, compiled=True, advice=fitting.advice(config, len(devices)))
     return replace(guess, peak_bytes_per_chip=peak, temporary_bytes=0, **fixed)
   took = time.monotonic() - began
   needs = program.memory_analysis()
@@ -135,7 +139,7 @@ def by_compiling(config: ConfigDict, where: Topology, model: Model) -> Planned:
     compile_seconds=round(took, 1),
     collectives=found,
     estimated=_time(config, where, model, made.step.mesh, guess, found),
-    advice="" if fits else fitting.advice(config),
+    advice="" if fits else fitting.advice(config, len(devices)),
   )
 
 
@@ -185,7 +189,7 @@ def by_formula(
     temporary_bytes=temporary,
     tokens=t.batch_size * t.accumulate * config.data.max_length,
     compiled=False,
-    advice="" if peak <= usable else fitting.advice(config),
+    advice="" if peak <= usable else fitting.advice(config, mesh.size),
   )
   sent = estimate.collectives(
     model.config, _shape(config, mesh), sharded=_sharded(mesh), held=frozen + trained,
@@ -212,7 +216,7 @@ def _shape(config: ConfigDict, mesh) -> estimate.Shape:
     sequence=mesh.shape[TIME],
     width=dtype_of(m.compute_dtype or m.dtype)(0).itemsize,
     gathered=_sharded(mesh) > 1,
-    remat=t.remat,
+    remat=remat_of(config),
     frozen=config.adapter.kind != "none",
     quantized=bool(m.quantize),
   )

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from ftjax.assembly import assemble
+from ftjax import fitting
 from ftjax.batch import Batch
 from ftjax.parallel.mesh import make_mesh
-from ftjax.pretrained import open_run, variables_of
+from ftjax.pretrained import open_run, shapes_of, variables_of
 from ftjax.research import profiling
 from ftjax.train.loop import put
 from ftjax.train.state import init_state
@@ -24,12 +24,14 @@ def step(config: ConfigDict, folder: Path) -> tuple[float, list[tuple[str, str, 
   opened = open_run(config)
   model = opened.checkpoint.config
   length = min(config.data.max_length, model.max_length)
+  shapes = shapes_of(config, opened)
+  _, made, compiled = fitting.compile_first(
+    config, model, shapes, mesh, warmup=0, total=1000, length=length
+  )
   trainable, frozen = variables_of(config, opened, mesh)
-  made = assemble(config, model, trainable, frozen, mesh, warmup=0, total=1000, length=length)
   state = init_state(trainable, frozen, made.tx, config.train.seed, made.places)
   del trainable, frozen
   batch = put(_random(made.batch.tokens.shape, model.vocabulary), batch_sharding(mesh))
-  compiled = made.step.compile(state, batch)
 
   def run() -> float:
     nonlocal state

@@ -14,9 +14,7 @@ from ftjax.research import tables
 
 _PEERS = ["trl", "trl-packing", "trl-default", "trl-default-packing", "tunix"]
 _MODE = flags.DEFINE_enum("mode", "full", ["full", "lora", "generate", "load", "dedup"], "What.")
-_MODEL = flags.DEFINE_string(
-  "model", "", "A folder, or a name as scripts/plan.py has them (random weights)."
-)
+_MODEL = flags.DEFINE_string("model", "", "A folder, or a shape by name (random weights).")
 flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Of the computation.")
 flags.DEFINE_integer("batch", 4, "Rows.", lower_bound=1)
 flags.DEFINE_integer("length", 512, "Tokens in a row; to generate: in a prompt.", lower_bound=2)

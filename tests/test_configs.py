@@ -10,6 +10,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from ftjax import batch, defaults
+from ftjax.assembly import remat_of
 from ftjax.config import Duration, flat
 from ftjax.data import defaults as data_defaults
 from ftjax.data.clean import steps
@@ -109,7 +110,7 @@ def test_every_training_config_fits_together(tiny, path):
   schedule = optim.make_schedule(o.schedule, o.learning_rate, warmup=5, total=100)
   tx = optim.from_config(config, schedule)
   model = decoder.Decoder(
-    c, dtype_of(m.compute_dtype or m.dtype), m.attention, t.remat, dropout=a.dropout
+    c, dtype_of(m.compute_dtype or m.dtype), m.attention, remat_of(config), dropout=a.dropout
   )
   step = functools.partial(train_step, loss=make_loss(model), tx=tx, schedule=schedule)
   state = TrainState(

@@ -77,7 +77,9 @@ def test_devices_share_what_is_split(folder):
 def test_a_gpu_is_estimated_and_says_what_would_help():
   c = config("llama-3.1-70b", lora, **{"mesh.data": 1, "train.batch_size": 1})
   found = planning.plan(c, "h100:1")
-  assert not found.fits and not found.compiled and "train.remat=block" in found.advice
+  assert not found.fits and not found.compiled and "train.remat=block" not in found.advice
+  assert found.remat == "block" and "model.dtype=bfloat16" in found.advice
+  assert "mesh" not in found.advice  # there is one device
   assert found.frozen_bytes == pytest.approx(4 * 70.55e9, rel=0.001)
 
 
@@ -123,6 +125,45 @@ def test_what_does_not_fit_is_refused_with_numbers_and_two_ways_out(folder, monk
     fitting.compile_step(c, made, state)
   monkeypatch.setattr(memory, "limit", lambda device: None)
   assert fitting.compile_step(c, made, state).memory_analysis()
+
+
+@pytest.mark.parametrize(
+  "changes, platform, devices, wanted",
+  [
+    ({}, "cpu", 1, ("none", "block")),
+    ({"model.compute_dtype": "bfloat16"}, "cpu", 1, ("block",)),
+    ({"model.dtype": "bfloat16"}, "cpu", 8, ("none", "block")),  # products of meshes are others
+    ({"model.dtype": "bfloat16"}, "tpu", 1, ("none", "block")),
+    ({"train.remat": "dots"}, "cpu", 1, ("dots",)),
+  ],
+)
+def test_what_auto_may_be(folder, changes, platform, devices, wanted):
+  assert fitting.remats(config(folder, **changes), platform, devices) == wanted
+
+
+def test_auto_is_the_first_that_fits(folder, monkeypatch):
+  """In training, and in its plan."""
+  c = config(folder, **{"mesh.data": 1, "data.max_length": 512})
+  model, mesh = planning.described(c), planning.make_mesh(data=1, devices=jax.devices()[:1])
+  shapes, said = (model.trainable, model.frozen), []
+  monkeypatch.setattr(fitting, "say", said.append)
+
+  def first(limit):
+    monkeypatch.setattr(memory, "limit", lambda device: limit)
+    sizes = dict(warmup=1, total=10, length=512)
+    own, _, program = fitting.compile_first(c, model.config, shapes, mesh, **sizes)
+    return own.train.remat, memory.peak(program.memory_analysis())
+
+  (kept, most), (again, less) = first(None), first(1 << 50)
+  assert (kept, again, most) == ("none", "none", less) and not said
+  between = most - 1
+  remat, less = first(between)
+  assert remat == "block" and less < most and "train.remat=none" in said[0]
+  monkeypatch.setattr(planning, "_usable", lambda where: between)
+  found = planning.plan(c, "cpu:1")
+  assert (found.remat, found.fits, found.peak_bytes_per_chip) == ("block", True, less)
+  with pytest.raises(fitting.DoesNotFit, match="Ways out: train.batch_size=4"):
+    first(1 << 16)
 
 
 def test_training_refuses_before_it_reads_weights(tmp_path, monkeypatch):

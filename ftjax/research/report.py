@@ -39,7 +39,7 @@ def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memo
   if cpu and wide and trained + frozen >= LARGE and multiplies_bfloat16():
     lines.append(
       "hint        this processor multiplies bfloat16 several times as fast as float32: try "
-      "--config.model.compute_dtype=bfloat16 --config.train.remat=block"
+      "--config.model.compute_dtype=bfloat16"
     )
   copies = (("their average", state.ema), ("train.kl and optim.l2sp", state.start))
   lines += [
@@ -51,7 +51,7 @@ def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memo
     held = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
     lines.append(
       f"memory      {_size(held + memory.temp_size_in_bytes)} per device while training: {_size(held)} of model and "
-      f"optimizer, {_size(memory.temp_size_in_bytes)} of activations"
+      f"optimizer, {_size(memory.temp_size_in_bytes)} of activations (train.remat={config.train.remat})"
     )
   return lines
 

@@ -19,6 +19,7 @@ def lines(found: Any, source: str) -> list[str]:
     ("parameters, frozen", _size(found.frozen_bytes)),
     ("optimizer", _size(found.optimizer_bytes)),
     ("activations and all else that is temporary", _size(found.temporary_bytes)),
+    ("train.remat", found.remat),
   ]
   if found.host_bytes:
     rows.append(("activations in the host's memory", _size(found.host_bytes)))
