@@ -53,6 +53,8 @@ def _forward(x_MK: jax.Array, w_KN: jax.Array):
 def _backward(kept, g_MN: jax.Array):
   x_MK, w_KN = kept
   dx_MK = product(g_MN, w_KN.astype(g_MN.dtype), 1).astype(x_MK.dtype)
+  if g_MN.shape[1] * 4 <= x_MK.shape[1]:  # a low rank: less is turned, and then a small result
+    return dx_MK, turned(product(turned(g_MN), x_MK)).astype(w_KN.dtype)
   x_MK = jax.lax.optimization_barrier(x_MK)  # else it is computed in the order of its turned form
   return dx_MK, product(turned(x_MK), g_MN).astype(w_KN.dtype)
 

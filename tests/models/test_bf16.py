@@ -19,9 +19,11 @@ def normal(*shape, seed=0, dtype=jnp.bfloat16):
 
 
 @pytest.mark.parametrize("width", [8, 12, 256])  # one group of columns, none, many
+@pytest.mark.parametrize("columns", [64, 16, 3])  # of the result: as many as ranks have, too
 @pytest.mark.parametrize("kept", [jnp.float32, jnp.bfloat16])
-def test_products_are_rounded_once_and_gradients_keep_the_weights_precision(width, kept):
-  x, w, g = normal(48, width), normal(width, 64, seed=1, dtype=kept), normal(48, 64, seed=2)
+def test_products_are_rounded_once_and_gradients_keep_the_weights_precision(width, columns, kept):
+  x, w = normal(48, width), normal(width, columns, seed=1, dtype=kept)
+  g = normal(48, columns, seed=2)
   wide = [np.asarray(a.astype(jnp.bfloat16), np.float64) for a in (x, w, g)]
   found, back = jax.vjp(matmul, x, w)
   dx, dw = back(g)
