@@ -1,6 +1,7 @@
 """A model measured and shown, beside its base, once or with every checkpoint of a run."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,13 +112,12 @@ class _Judge:
     self.rows_note = f"{len(rows)} rows"
     bins = loader.bins(rows, data.max_length, config.data.pack)
     self._batches = lambda: loader.fixed_batches(rows, bins, config.batch_size, data.max_length)
-    self._score = on_tokens and make_evaluator(
-      model.config,
-      config.dtype,
-      config.attention,
-      config.partition,
-      _mesh(config),
-      metrics=on_tokens,
+    self._scoring = bool(on_tokens)
+    # An adapter on one of two tied tables has a model of its own form, with both.
+    self._score = functools.cache(
+      lambda model: make_evaluator(
+        model, config.dtype, config.attention, config.partition, _mesh(config), metrics=on_tokens
+      )
     )
     self._general = None
     texts = _general(config, run, model) if "perplexity" in on_tokens else None
@@ -140,9 +140,10 @@ class _Judge:
   def __call__(self, model: LanguageModel):
     """({metric: number}, completions of the prompts)."""
     c = self._config
-    found = self._score(model.variables, self._batches()) if self._score else {}
+    score = functools.partial(self._score(model.config), model.variables) if self._scoring else None
+    found = score(self._batches()) if score else {}
     if self._general:
-      general = self._score(model.variables, self._general())
+      general = score(self._general())
       found |= named_scores({f"general/{k}": v for k, v in general.items()})
     if not self.prompts:
       return found, []

@@ -25,15 +25,20 @@ def rows(shared, tmp_path_factory):
   return path
 
 
-@pytest.fixture(scope="module")
-def run(rows, shared, tmp_path_factory):
-  """A short run, its metrics and what it wrote about itself."""
+def _training(rows, shared):
   config = ftjax.get_config()
   config.model.source = str(shared / "models" / "stories260K")
   config.data.train, config.data.max_length = str(rows), 192
   config.data.validation_fraction, config.data.separator = 0.2, "\n"
   config.optim.learning_rate, config.train.duration = 2e-3, "4 steps"
   config.eval.every, config.eval.samples, config.eval.max_new_tokens = "2 steps", 3, 16
+  return config
+
+
+@pytest.fixture(scope="module")
+def run(rows, shared, tmp_path_factory):
+  """A short run, its metrics and what it wrote about itself."""
+  config = _training(rows, shared)
   workdir = tmp_path_factory.mktemp("runs") / "run"
   return workdir, ftjax.finetune(config, workdir).scores
 
@@ -58,6 +63,19 @@ def test_a_run_is_judged_as_it_judged_itself(run):
   assert json.loads((workdir / "evaluation" / "evaluation.json").read_text()) == scores
   samples = (workdir / "evaluation" / "samples.md").read_text()
   assert "| base model | tuned model |" in samples and "> name\\[" in samples
+
+
+def test_an_adapter_that_parts_two_tied_tables_is_judged_beside_its_base(
+  run, rows, shared, tmp_path
+):
+  config = _training(rows, shared)
+  config.adapter.kind, config.adapter.targets = "lora", "q_proj,embed_tokens,lm_head"
+  itself = ftjax.finetune(config, tmp_path / "run").scores
+  scores = evaluate(_config(tmp_path / "run"))
+  for name in ("base", "tuned"):
+    assert scores[name]["loss"] == pytest.approx(itself[name]["loss"], rel=2e-6)
+  assert scores["base"]["loss"] == pytest.approx(run[1]["base"]["loss"], rel=2e-6)
+  assert scores["tuned"]["loss"] < scores["base"]["loss"]
 
 
 def test_checkpoints_are_followed_to_the_end_and_not_twice(run, capsys):
