@@ -31,7 +31,7 @@ def main() -> int | None:
   folder, rows = Path(_WORKDIR.value), []
   own = [f"--config.model.source={_MODEL.value}", *shlex.split(_TRAIN.value)]
   for name in names:
-    rows.append(a.run_row(name, own, folder, _RATE.value, _OTHER.value))
+    rows.append(a.run_row(name, own, folder, _RATE.value, _OTHER.value, not rows))
     a.report(rows, folder)
   return None
 

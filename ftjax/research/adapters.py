@@ -51,11 +51,13 @@ class Row:
   scores: Mapping[str, float]
 
 
-def run_row(name: str, flags: Sequence[str], folder: Path, rate: float, other: str = "") -> Row:
+def run_row(
+  name: str, flags: Sequence[str], folder: Path, rate: float, other: str = "", base_too: bool = True
+) -> Row:
   """Trains with a kind of adapter, or takes the run that is there.
 
   flags: of scripts/train.py, for all rows alike. rate: the learning rate of full fine-tuning. other:
-  general text of another kind, on which best/ is measured as well.
+  general text of another kind, on which best/ is measured as well, and the base if base_too.
   """
   kind = dict(KINDS[name])
   kind["optim.learning_rate"] = f"{rate * float(kind.pop('rate')):g}"
@@ -67,8 +69,9 @@ def run_row(name: str, flags: Sequence[str], folder: Path, rate: float, other: s
   found = json.loads((workdir / "evaluation.json").read_text(encoding="utf-8"))
   base, scores = found.get("base", {}), found["tuned"]
   if other:
-    there = runs.scores_on(other, workdir, "best")
-    base = base | {"other_loss": there["base"]["general_loss"]}
+    there = runs.scores_on(other, workdir, "best", base_too)
+    if "base" in there:
+      base = base | {"other_loss": there["base"]["general_loss"]}
     scores = scores | {"other_loss": there["tuned"]["general_loss"]}
   speeds = [m["train/tokens_per_second"] for m in read(workdir / METRICS)
             if m.get("train/tokens_per_second")]  # fmt: skip

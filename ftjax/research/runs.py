@@ -25,13 +25,15 @@ def call(script: str, flags: Sequence[str], log: Path | None = None) -> None:
     storage.write_text(log, done.stdout + done.stderr)
 
 
-def scores_on(text: str, workdir: Path, part: str) -> dict[str, dict[str, float]]:
+def scores_on(
+  text: str, workdir: Path, part: str, base: bool = True
+) -> dict[str, dict[str, float]]:
   """{"base": ..., "tuned": ...} of scripts/evaluate.py with `text` as the general text, for one of a
-  run's models ("best", "final"); measured once."""
+  run's models ("best", "final"); measured once. base: False leaves the base out."""
   output = workdir / f"other_{part}"
   if not (output / "evaluation.json").is_file():
     call("evaluate.py", [
       f"--config.source={workdir / part}", f"--config.general={text}", "--config.samples=0",
-      "--config.metrics=('perplexity',)", f"--config.output={output}",
+      "--config.metrics=('perplexity',)", f"--config.output={output}", *([] if base else ["--config.base="]),
     ])  # fmt: skip
   return json.loads((output / "evaluation.json").read_text(encoding="utf-8"))

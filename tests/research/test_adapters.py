@@ -48,7 +48,9 @@ def test_a_row_is_trained_and_measured_once(calls, tmp_path):
   assert evaluate["--config.general"] == "web.jsonl"
   assert evaluate["--config.source"] == str(tmp_path / "DoRA_16" / "best")
   assert adapters.run_row("DoRA 16", ["--config.x=1"], tmp_path, 1e-3, "web.jsonl") == row
-  assert len(calls) == 2
+  assert len(calls) == 2 and "--config.base" not in evaluate
+  adapters.run_row("(IA)^3", [], tmp_path, 1e-3, "web.jsonl", base_too=False)
+  assert calls[-1][1]["--config.base"] == ""
 
 
 def test_the_table_has_columns_for_the_texts_that_were_measured(calls, tmp_path):
