@@ -76,7 +76,7 @@ def get_config() -> ConfigDict:
   )
   t.batch_size = 8  # rows of one micro batch, over all devices
   t.accumulate = 1  # micro batches of one update
-  t.remat = "auto"  # what backward recomputes to save memory: none | dots | block | offload; auto = what is fastest and fits
+  t.remat = "auto"  # what backward recomputes to save memory: none | dots | block | offload; auto = none where that fits, else block
   t.replay = ""  # share of trained tokens from general text: "0.2" (eval.general), "rows.jsonl@0.2"
   t.kl = (
     0.0  # weight of KL(base || model), on replayed tokens where there are any, else on all trained

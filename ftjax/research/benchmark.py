@@ -52,8 +52,9 @@ def turns(
 ) -> dict[str, dict[str, float]]:  # fmt: skip
   """{"ftjax": numbers, and where there is a peer its own and "ratio": ours over the peer's}.
 
-  model: a folder, or one of models/shapes.py with random weights; "" = a Llama of 56M parameters. python: the peer's interpreter. scratch:
-  where to keep model and rows (default: nowhere). ours: False leaves our side out.
+  model: a folder, or one of models/shapes.py with random weights; "" = a Llama of 56M parameters.
+  python: the peer's interpreter. scratch: where to keep model and rows (default: nowhere). ours:
+  False leaves our side out.
   """
   generate = mode == "generate"
   if peer is not None and (peer == "transformers") != generate:
@@ -63,7 +64,7 @@ def turns(
     )
   with contextlib.ExitStack() as stack:
     scratch = scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    folder = _folder(model, scratch)
+    folder = model_folder(model, scratch, LLAMA_56M)
     vocabulary = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     options |= {"model": str(folder), "batch": batch, "length": length}
     if generate:
@@ -103,12 +104,13 @@ def run(side: str, options: dict[str, Any], python: str = "") -> dict[str, float
   return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def _folder(model: str, scratch: Path) -> Path:
-  """A model's folder; one of random weights where `model` is the name of a shape, or empty."""
+def model_folder(model: str, scratch: Path, default: dict[str, Any]) -> Path:
+  """A model's folder; one of random weights where `model` is the name of a shape, or empty: then of
+  `default`, a config.json."""
   from ftjax.models.shapes import SHAPES  # not for the peers' processes
 
   if not model:
-    return random_model(scratch / "llama-56m", LLAMA_56M)
+    return random_model(scratch / "model", default)
   if model in SHAPES and not Path(model).is_dir():
     return random_model(scratch / model, SHAPES[model])
   return Path(model)

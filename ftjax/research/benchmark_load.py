@@ -19,7 +19,7 @@ import numpy as np
 
 from ftjax import storage
 from ftjax.config import InputError
-from ftjax.research.benchmark import random_model
+from ftjax.research.benchmark import model_folder, random_model
 
 # A Llama of 250M parameters, 1 GB in float32; sizes that are no powers of two favour nobody.
 LLAMA_1GB = {
@@ -48,7 +48,7 @@ def compare(
   """
   with tempfile.TemporaryDirectory() as scratch:
     tiny = random_model(Path(scratch) / "tiny", _TINY)
-    folder = Path(model) if model else random_model(Path(scratch) / "llama-1gb", LLAMA_1GB)
+    folder = model_folder(model, Path(scratch), LLAMA_1GB)
     options = {"folder": str(folder), "tiny": str(tiny)}
     found: dict[str, list[dict[str, float]]] = {}
     for _ in range(repeats):

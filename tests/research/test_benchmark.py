@@ -42,7 +42,7 @@ def test_a_shape_by_name_has_random_weights_and_is_made_once(tmp_path, monkeypat
     "num_key_value_heads": 1, "head_dim": 8, "vocab_size": 40,
   }  # fmt: skip
   monkeypatch.setitem(SHAPES, "gemma-2b", small)
-  folder = benchmark._folder("gemma-2b", tmp_path)
+  folder = benchmark.model_folder("gemma-2b", tmp_path, {})
   params = hf.read(hf.open_checkpoint(folder), jnp.float32)["params"]
   assert (
     params["embed"]["tokens"].shape == (40, 16)
@@ -50,9 +50,9 @@ def test_a_shape_by_name_has_random_weights_and_is_made_once(tmp_path, monkeypat
   )
   assert abs(float(params["final_norm"]["scale"].mean()) - 1) < 0.1
   before = (folder / "model.safetensors").stat().st_mtime_ns
-  assert benchmark._folder("gemma-2b", tmp_path) == folder
+  assert benchmark.model_folder("gemma-2b", tmp_path, {}) == folder
   assert (folder / "model.safetensors").stat().st_mtime_ns == before
-  assert benchmark._folder(str(folder), tmp_path / "other") == folder
+  assert benchmark.model_folder(str(folder), tmp_path / "other", {}) == folder
 
 
 def numbers(rate: float) -> dict[str, float]:
