@@ -5,6 +5,7 @@ import math
 import re
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ from ml_collections import ConfigDict
 from ftjax import apart, fitting
 from ftjax.assembly import Assembled, abstract_state, assemble, remat_of
 from ftjax.config import positive
-from ftjax.models import shapes
+from ftjax.models import hf, shapes
 from ftjax.models.config import ModelConfig
 from ftjax.models.quant import base as quant
 from ftjax.parallel import memory
@@ -102,10 +103,18 @@ def described(config: ConfigDict) -> Model:
   for key in ("train.batch_size", "train.accumulate", "data.max_length"):
     room, name = key.split(".")
     positive(config[room][name], key)
-  opened = open_run(config, Opened(shapes.shape_only(config.model.source), None, ()))
+  opened = open_run(config, Opened(_checkpoint(config), None, ()))
   config = quantized_as(config, opened)
   quant.check(config.model.quantize, config.adapter.kind)
   return Model(opened, *shapes_of(config, opened))
+
+
+def _checkpoint(config: ConfigDict) -> hf.Checkpoint:
+  """The shape alone; with its weights, where it has some and an adapter from a folder may ask for a leaf."""
+  folder = Path(config.model.source).expanduser()
+  if config.adapter.source and folder.is_dir() and any(f.find(folder) for f in hf.FORMATS):
+    return hf.open_checkpoint(folder)
+  return shapes.shape_only(config.model.source)
 
 
 def by_compiling(config: ConfigDict, where: Topology, model: Model) -> Planned:

@@ -94,28 +94,50 @@ def add_tokens(checkpoint: hf.Checkpoint, tokenizer, new_tokens: str):
   return vocabulary.grown(checkpoint, max(begins) + 1, begins, known), tuple(begins)
 
 
-def variables_of(
-  config, opened: Opened, mesh, base: dict[str, Any] | None = None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-  """(trainable, frozen) collections of a run before its first update, on the mesh.
+def variables_of(config, opened: Opened, mesh) -> tuple[dict[str, Any], dict[str, Any]]:
+  """(trainable, frozen) collections of a run before its first update, on the mesh."""
+  m = config.model
+  base = read_weights(opened.checkpoint, dtype_of(m.dtype), mesh, m.quantize)
+  adapter = _adapter_read(config, opened, None if quant.COLLECTION in base else base)
+  return _parted(config, opened, mesh, base, adapter)
 
-  base: what read_weights gives, where it is not to be read (as for planning).
-  """
+
+def shapes_of(config, opened: Opened) -> tuple[dict[str, Any], dict[str, Any]]:
+  """What variables_of gives, as shape structs: of the base, no weights are read but the few leaves that
+  an adapter from a folder leaves open."""
+  m, checkpoint = config.model, opened.checkpoint
+  named = {
+    "params/" + w.path: jax.ShapeDtypeStruct(our_shape(w, checkpoint.config), dtype_of(m.dtype))
+    for w in checkpoint.table
+  }
+  base = quant.abstract(tree.unflatten(named), m.quantize)
+  # What is in an adapter can depend on what its numbers are, so that these are read.
+  adapter = _adapter_read(config, opened, None)
+  return jax.eval_shape(functools.partial(_parted, config, opened, None), base, adapter)
+
+
+def _adapter_read(config, opened: Opened, base) -> dict[str, Any] | None:
+  """The collections of the adapter that a run begins from; None where it begins from none."""
+  a = config.adapter
+  if a.kind == "none" or not a.source:
+    return None
+  adapter = lora.read(a.source, opened.checkpoint, base)
+  lora.check_kind(a.kind, adapter, a.source)
+  if opened.new_ids and not set(opened.new_ids) <= _with_rows(adapter):
+    raise InputError(
+      f"adapter.source={a.source!r} has no rows for all of model.new_tokens. Begin a new adapter."
+    )
+  return adapter
+
+
+def _parted(config, opened: Opened, mesh, base, adapter):
+  """(trainable, frozen) of a base and the adapter that was read for it; a new one where None was."""
   checkpoint, m, a = opened.checkpoint, config.model, config.adapter
-  if base is None:
-    base = read_weights(checkpoint, dtype_of(m.dtype), mesh, m.quantize)
-  adapter = {}
-  if a.kind != "none" and a.source:
-    adapter = lora.read(a.source, checkpoint, None if quant.COLLECTION in base else base)
-    lora.check_kind(a.kind, adapter, a.source)
-    if opened.new_ids and not set(opened.new_ids) <= _with_rows(adapter):
-      raise InputError(
-        f"adapter.source={a.source!r} has no rows for all of model.new_tokens. Begin a new adapter."
-      )
-  elif a.kind != "none":
+  adapter, new = adapter or {}, adapter is None
+  if new and a.kind != "none":
     key = jax.random.fold_in(jax.random.key(config.train.seed), 1)  # 0 is the updates' own
     adapter = starting.new(key, checkpoint, base, a)
-  if opened.new_ids and (a.kind == "lora" and not a.source or m.new_tokens_only):
+  if opened.new_ids and (a.kind == "lora" and new or m.new_tokens_only):
     adapter |= lora.init_rows(opened.new_ids, base)
   if not adapter and config.train.only:
     chosen = only.choose(checkpoint.config, checkpoint.table, config.train.only)
@@ -124,17 +146,6 @@ def variables_of(
     return base, {}
   trainable, rest = lora.split(place(adapter, mesh) if mesh is not None else adapter)
   return trainable, base | rest
-
-
-def shapes_of(config, opened: Opened) -> tuple[dict[str, Any], dict[str, Any]]:
-  """What variables_of gives, as shape structs: no weights of the base are read."""
-  m, checkpoint = config.model, opened.checkpoint
-  named = {
-    "params/" + w.path: jax.ShapeDtypeStruct(our_shape(w, checkpoint.config), dtype_of(m.dtype))
-    for w in checkpoint.table
-  }
-  base = quant.abstract(tree.unflatten(named), m.quantize)
-  return jax.eval_shape(functools.partial(variables_of, config, opened, None), base)
 
 
 def _with_rows(adapter) -> set[int]:

@@ -113,7 +113,6 @@ def test_resume_with_new_rows_is_bitwise(source, rows, run, tmp_path):
     assert all(mine[key].tobytes() == whole[key].tobytes() for key in mine)
 
 
-@pytest.mark.slow
 def test_an_adapter_goes_on_where_it_ended(source, rows, run, tmp_path):
   go_on = RUNS["lora"] | dict(adapter__source=str(run("lora") / "final"), optim__learning_rate=1e-9)
   finetune(config(source, rows, **go_on), tmp_path / "run")

@@ -97,19 +97,17 @@ class Absent:
 
   def read(self, box: Box, empty: Empty = np.empty) -> np.ndarray:
     """Raises InputError: there is nothing to read."""
-    raise no_weights(str(self.file))
+    raise InputError(
+      f"{self.file} has no weights, and what an adapter of this kind trains depends on the base's "
+      f"{self.name}. To plan it, give a folder with weights in it."
+    )
 
 
 def no_weights(source: str) -> InputError:
   """What to say to someone who wants to train a shape."""
-  if source in SHAPES:
-    return InputError(
-      f"model.source={source!r} is the shape of a model, for scripts/plan.py: no weights come with "
-      "the name. To train, give a folder in Hugging Face format or a hub id (owner/name)."
-    )
   return InputError(
-    f"{source} has a config.json but no weights: that is enough for scripts/plan.py. To train, give "
-    "a folder with weights in it, or a hub id (owner/name)."
+    f"model.source={source!r} is the shape of a model, for scripts/plan.py: no weights come with "
+    "the name. To train, give a folder in Hugging Face format or a hub id (owner/name)."
   )
 
 
