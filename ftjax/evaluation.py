@@ -145,6 +145,7 @@ class _Judge:
     if self._general:
       general = score(self._general())
       found |= named_scores({f"general/{k}": v for k, v in general.items()})
+    del score  # It holds the weights, and `generator` wants them for itself.
     if not self.prompts:
       return found, []
     ids, references = ([p[k] for p in self.prompts] for k in ("ids", "references"))

@@ -31,33 +31,36 @@ def finish(
   """Writes final/, best/, samples.md, evaluation.json and loss.png; prints and returns {"base":
   ..., "tuned": ...}.
 
-  initial: fn() -> the trainable collections as they were before the first update, for the case
-  that no evaluation beat the base. evaluate and objective: what the loop judged by; with
+  outcome: its state is taken out of it, and given up as soon as it can be. initial: fn() -> the
+  trainable collections as they were before the first update, for the case that no evaluation beat
+  the base. evaluate and objective: what the loop judged by; with
   train.interpolate they choose a point between the base and the best. final/ appears last: it says
   that the run is complete.
   """
-  state, best = outcome.state, stopping.best_step
+  state, outcome.state, best = outcome.state, None, stopping.best_step
   final, unfinished = workdir / run_folder.FINAL, workdir / "final.unfinished"
   if jax.process_index() == 0:
     for left in (unfinished, workdir / run_folder.BEST):  # of an earlier try that died here
       storage.remove(left)
   frozen, mine = state.frozen, state.evaluated()
+  del state  # What the optimizer holds is room for two models.
   variables = tree.merge(frozen, mine)
   write_model(unfinished, variables, config, opened, data.template)
   if 0 <= best != outcome.step:
     mine = abstract(mine)
-    del variables, state, outcome  # Two whole models need not fit side by side.
+    del variables  # Two whole models need not fit side by side.
     where = workdir / run_folder.CHECKPOINTS
     mine = initial() if best == 0 else restore_trainable(where, best, mine)
     variables = tree.merge(frozen, mine)
   point, points = {}, []
   if config.train.interpolate and best > 0:
-    judge = lambda mine: evaluate(tree.merge(frozen, mine))
+    judge = lambda mine, frozen=frozen: evaluate(tree.merge(frozen, mine))
     mine, point, points = interpolation.choose(
       initial(), mine, judge, objective, config.train.interpolate, workdir
     )
     variables = tree.merge(frozen, mine)
-  del mine
+    del judge
+  del mine, frozen
   write_model(workdir / run_folder.BEST, variables, config, opened, data.template)
   if best == 0:
     say(
@@ -189,26 +192,30 @@ def write_samples(
   config, workdir, opened: Opened, variables, prompts, mesh
 ) -> dict[str, dict[str, float]]:
   """Generates greedily with the base and the tuned model, writes samples.md, returns both models'
-  text metrics."""
-  checkpoint, m, e = opened.checkpoint, config.model, config.eval
+  text metrics. `variables` is emptied: no model is in memory twice."""
+  checkpoint, m = opened.checkpoint, config.model
   say(f"Writing for {len(prompts)} validation prompts, with the base and with the tuned model ...")
+  ids, references = ([p[k] for p in prompts] for k in ("ids", "references"))
+  most = max(1, min(config.eval.max_new_tokens, checkpoint.config.max_length - max(map(len, ids))))
   dtype = dtype_of(m.compute_dtype or m.dtype)
-  scores, texts = {}, {}
-  for name in ("tuned", "base"):
-    if name == "base":
-      own = lora.on(variables)
-      frozen = {c: x for c, x in variables.items() if c in ("params", quant.COLLECTION)}
-      del variables
-      variables = frozen if own else read_weights(checkpoint, dtype_of(m.dtype), mesh)
-      del frozen
+
+  def write(variables):
     generator = Generator(
-      checkpoint.config, variables, opened.tokenizer, dtype=dtype, stop_ids=opened.stops, mesh=mesh
-    )
-    room = checkpoint.config.max_length - max(len(p["ids"]) for p in prompts)
-    scores[name], texts[name] = generate_and_score(
-      generator, [p["ids"] for p in prompts], [p["references"] for p in prompts],
-      max_new_tokens=max(1, min(e.max_new_tokens, room)),
+      checkpoint.config, variables, opened.tokenizer, dtype=dtype, stop_ids=opened.stops, mesh=mesh,
+      release=True,
     )  # fmt: skip
+    return generator, *generate_and_score(generator, ids, references, most)
+
+  own, scores, texts = lora.on(variables), {}, {}
+  generator, scores["tuned"], texts["tuned"] = write(variables)
+  if own:
+    given = generator.stacked(release=True).items()
+    variables = {c: x for c, x in given if c in ("params", quant.COLLECTION)}
+    del given
+  del generator
+  if not own:
+    variables = read_weights(checkpoint, dtype_of(m.dtype), mesh)
+  _, scores["base"], texts["base"] = write(variables)
   shown = [
     p | {"base": b, "tuned": t}
     for p, b, t in zip(prompts, texts["base"], texts["tuned"], strict=True)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from ftjax import storage
+from ftjax import scoring, storage
 from ftjax.config import InputError
 from ftjax.generate.generator import Generator, Prompt
 from ftjax.generate.sampling import Sampling
-from ftjax.models import decoder, export, hf, lora, vocabulary
+from ftjax.models import export, hf, lora, vocabulary
 from ftjax.models.config import ModelConfig
 from ftjax.models.quant import base as quant
 from ftjax.pretrained import add_tokens, dtype_of, place, read_weights
@@ -46,7 +43,8 @@ class LanguageModel:
     mesh: Mesh | None = None,
     generation_config: dict[str, Any] | None = None,
   ):
-    self.checkpoint, self.variables, self.tokenizer = checkpoint, variables, tokenizer
+    self.checkpoint, self._variables, self.tokenizer = checkpoint, variables, tokenizer
+    self._generator: Generator | None = None
     self.config, self.hf_config, self.folder = (
       checkpoint.config,
       checkpoint.hf_config,
@@ -60,18 +58,35 @@ class LanguageModel:
     named = self.generation_config if "eos_token_id" in self.generation_config else self.hf_config
     return tokenizers.stop_ids(self.tokenizer, named)
 
-  @cached_property
+  @property
+  def variables(self) -> dict[str, Any]:
+    """{"params": ...} and an adapter's collections; after a first `generator` stacked once more, beside
+    its own."""
+    if self._variables is None:
+      if self._generator is None:
+        raise RuntimeError(
+          "The weights went when making the generator failed. Load the model again."
+        )
+      self._variables = self._generator.stacked()
+    return self._variables
+
+  @property
   def generator(self) -> Generator:
-    """The engine behind `generate`; it holds a second, unstacked copy of the weights, made on first
-    use."""
-    return Generator(
-      self.config,
-      self.variables,
-      self.tokenizer,
-      dtype=self.dtype,
-      stop_ids=self.stop_ids,
-      mesh=self.mesh,
-    )
+    """The engine behind `generate`. Made on first use, it takes the weights over: they are in memory
+    once, in the form that single tokens want, until the other form is asked for again (`variables`,
+    `logits`, `save`)."""
+    if self._generator is None:
+      variables, self._variables = dict(self.variables), None
+      self._generator = Generator(
+        self.config,
+        variables,
+        self.tokenizer,
+        dtype=self.dtype,
+        stop_ids=self.stop_ids,
+        mesh=self.mesh,
+        release=True,
+      )
+    return self._generator
 
   def logits(self, tokens_BT, segments_BT=None) -> jax.Array:
     """float32 [B, T, V] for ids [B, T] (arrays or lists of equal length).
@@ -80,28 +95,7 @@ class LanguageModel:
     padding). A token sees its own document up to itself, and positions restart where a document
     starts.
     """
-    tokens_BT = _matrix(tokens_BT, "tokens")
-    segments_BT = (
-      np.ones_like(tokens_BT) if segments_BT is None else _matrix(segments_BT, "segments")
-    )
-    if tokens_BT.shape != segments_BT.shape:
-      raise InputError(
-        f"tokens are {tokens_BT.shape} and segments {segments_BT.shape}: they must have one shape."
-      )
-    V, limit = self.config.vocabulary, self.config.max_length
-    if tokens_BT.size and not 0 <= tokens_BT.min() <= tokens_BT.max() < V:
-      raise InputError(
-        f"tokens has ids from {tokens_BT.min()} to {tokens_BT.max()}; the model knows 0 to {V - 1}."
-      )
-    positions_BT = np.where(segments_BT > 0, positions(segments_BT), 0)
-    if self.config.learned_positions and positions_BT.size and positions_BT.max() >= limit:
-      raise InputError(
-        f"A document has {positions_BT.max() + 1} tokens, and the model has {limit} positions."
-      )
-    logits_BTV = _logits(
-      self.variables, tokens_BT, positions_BT, segments_BT, self.config, self.dtype
-    )
-    return logits_BTV[..., :V]
+    return scoring.logits(self.variables, tokens_BT, segments_BT, self.config, self.dtype)
 
   def generate(
     self,
@@ -252,31 +246,3 @@ def base_of(adapter: Path) -> str:
     )
   beside = adapter / base
   return str(beside) if not Path(base).is_dir() and beside.is_dir() else base
-
-
-def positions(segments_BT: np.ndarray) -> np.ndarray:
-  """int32 [B, T], restarting at 0 wherever the segment changes."""
-  index_BT = np.broadcast_to(np.arange(segments_BT.shape[1], dtype=np.int32), segments_BT.shape)
-  starts_BT = np.diff(segments_BT, axis=1, prepend=segments_BT[:, :1]) != 0
-  return index_BT - np.maximum.accumulate(np.where(starts_BT, index_BT, 0), axis=1)
-
-
-@partial(jax.jit, static_argnames=("config", "dtype"))
-def _logits(variables, tokens_BT, positions_BT, segments_BT, config: ModelConfig, dtype: str):
-  model = decoder.Decoder(config, jnp.dtype(dtype))
-  hidden_BTD, _ = model.apply(variables, tokens_BT, positions_BT, segments_BT)
-  return decoder.logits(hidden_BTD, decoder.head(variables, config))
-
-
-def _matrix(ids, name: str) -> np.ndarray:
-  try:
-    matrix = np.asarray(ids)
-  except ValueError:
-    matrix = np.zeros(0, object)
-  if matrix.ndim != 2 or matrix.dtype.kind not in "iu":
-    raise InputError(
-      f"{name} must be whole numbers [rows, length], all rows of one length, not {matrix.dtype} "
-      f"{matrix.shape}. Fill "
-      "shorter rows up and give segments, with 0 for the padding."
-    )
-  return matrix.astype(np.int32)

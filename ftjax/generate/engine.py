@@ -22,15 +22,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ftjax import tree
 from ftjax.config import InputError
-from ftjax.generate.fuse import fuse
 from ftjax.generate.sampling import Dials, Parts, choose, penalize
-from ftjax.models import decoder, lora, prefixes
-from ftjax.models.adapters import kinds
+from ftjax.models import decoder, prefixes
 from ftjax.models.cache import Cache, make_cache
 from ftjax.models.config import ModelConfig
-from ftjax.models.quant import base as quant
 
 CHUNK = (
   32  # tokens that one call on the device writes at most, before the host looks at stop strings
@@ -142,26 +138,6 @@ def _choose(state: State, choice: Choice, parts: Parts) -> jax.Array:
   # The key of a token is that of its row and of its place in the completion: nothing else enters.
   keys_B = jax.vmap(jax.random.fold_in, (0, None))(choice.keys, state.count)
   return choose(logits_BV, keys_B, parts, choice.dials)
-
-
-@partial(jax.jit, static_argnames=("config", "dtype", "as_one"))
-def prepare(variables, config: ModelConfig, dtype, as_one: bool):
-  """The variables of Decoder(scan=False), each in the dtype that it is used in: norms and positions
-  as they are, since they are used in float32. as_one: with matrices fused (fuse.py).
-
-  What an adapter makes of parameters outside the blocks is worked in here, once. One with magnitudes
-  is merged: the lengths of a matrix's columns take as long as a product with it, at every token.
-  Into a quantized base nothing can be merged.
-  """
-  quantized = quant.COLLECTION in variables
-  dora = any(name.endswith("/magnitude") for name in tree.flatten(variables))
-  variables = lora.merge(variables) if dora and not quantized else kinds.effective(variables)
-  keep = lambda name: (
-    "norm/" in name or name.endswith("embed/positions") or name.startswith(quant.COLLECTION)
-  )
-  cast = lambda name, x: x if keep(name) else x.astype(dtype)
-  variables = decoder.unstack(tree.map_named(cast, variables), config.L)
-  return fuse(config, variables) if as_one else variables
 
 
 def bucket(n: int, smallest: int = 16) -> int:

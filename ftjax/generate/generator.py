@@ -13,6 +13,7 @@ from ftjax.generate.fuse import fused
 from ftjax.generate.run import Completion, Limits, Model, Run
 from ftjax.generate.sampling import Sampling
 from ftjax.generate.stop import check_stops, settled
+from ftjax.generate.weights import Weights
 from ftjax.models import prefixes
 from ftjax.models.config import ModelConfig
 from ftjax.text.tokenizer import encode_prompt
@@ -30,7 +31,8 @@ class Generator:
 
   config, variables: of a stacked Decoder ({"params": ..., and "lora", "lora_scale" for an
   adapter}). tokenizer: None for a model that takes and gives ids alone. dtype: of the computation
-  and the cache. stop_ids: ids that end a text. mesh: where the variables are sharded.
+  and the cache. stop_ids: ids that end a text. mesh: where the variables are sharded. release: the
+  variables are emptied, so that the weights are not in memory twice; `stacked` gives them back.
   """
 
   def __init__(
@@ -43,11 +45,13 @@ class Generator:
     stop_ids: Sequence[int] = (),
     attention: str = "auto",
     mesh: Mesh | None = None,
+    release: bool = False,
   ):
     self.config, self.tokenizer = config, tokenizer
     one = mesh is None or mesh.size == 1  # Else heads and widths are split, of each matrix apart.
-    prepared = engine.prepare(variables, config, jnp.dtype(dtype), one)
-    prepared = prefixes.as_prefix(prepared, config, jnp.dtype(dtype))
+    weights = Weights(variables, config, jnp.dtype(dtype), one, release)
+    self.stacked = weights.stacked
+    prepared = prefixes.as_prefix(weights.prepared, config, jnp.dtype(dtype))
     self._model = Model(
       engine.Program(fused(config, prepared), jnp.dtype(dtype), attention),
       prepared,

@@ -49,7 +49,7 @@ class Limits(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-  """What every batch of a generator shares. variables: of engine.prepare. stop_ids: int32 [E]."""
+  """What every batch of a generator shares. variables: of weights.Weights. stop_ids: int32 [E]."""
 
   program: engine.Program
   variables: Any
