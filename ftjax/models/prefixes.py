@@ -1,7 +1,5 @@
 """Virtual tokens and the KV cache: their keys and values go in once, before anything is generated."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 
@@ -12,14 +10,14 @@ from ftjax.models.decoder import Decoder
 from ftjax.models.virtual import SHARED
 
 
-@partial(jax.jit, static_argnames=("config", "dtype"))
 def as_prefix(variables, config: ModelConfig, dtype):
   """The variables of Decoder(scan=False) with a prompt's vectors turned into the keys and values that
   they have in every layer, which are a prefix; as they are where there is no prompt."""
   tokens, _ = kinds.virtual(variables)
   if not tokens:
     return variables
-  keys = keys_of(variables, config, config.V + jnp.arange(tokens), dtype)
+  # Only these are a program's results: whatever a program gives back is a copy.
+  keys = _keys_of(variables, config, config.V + jnp.arange(tokens), dtype)
   layers = {f"layer_{l}": {"attention": x} for l, x in enumerate(keys)}
   return {c: x for c, x in variables.items() if c != "prompt"} | {"prefix": layers}
 
@@ -35,6 +33,9 @@ def keys_of(variables, config: ModelConfig, ids_P, dtype) -> list[dict[str, jax.
   _, cache = model.apply(variables, *args, cache)
   first = lambda x_BKPH: jnp.swapaxes(x_BKPH[0], 0, 1)
   return [{"key": first(own.key), "value": first(own.value)} for own in cache.layers]
+
+
+_keys_of = jax.jit(keys_of, static_argnames=("config", "dtype"))
 
 
 def count(variables) -> int:

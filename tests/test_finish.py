@@ -1,0 +1,60 @@
+"""The end of a run, where models are written, judged and generated with."""
+
+import gc
+import json
+
+import jax
+import pytest
+
+import ftjax.finish
+from ftjax import tree
+from ftjax.finetuning import finetune
+from ftjax.models import hf
+from ftjax.pretrained import read_weights
+from tests.text.conftest import make
+from tests.train import toy
+
+SIZES = dict(
+  vocab_size=260, hidden_size=64, intermediate_size=192, num_hidden_layers=6, head_dim=16
+)
+ADAPTER = dict(adapter__kind="lora", adapter__rank=2)
+
+
+def buffers():
+  """{where in memory: bytes} of all arrays; two of them can have one buffer."""
+  gc.collect()
+  shards = (shard.data for x in jax.live_arrays() for shard in x.addressable_shards)
+  return {x.unsafe_buffer_pointer(): x.nbytes for x in shards}
+
+
+@pytest.mark.parametrize(
+  "name",
+  ["whole", "adapter", *(pytest.param(x, marks=pytest.mark.slow) for x in ("dora", "int8"))],
+)
+def test_samples_are_written_with_one_model_in_memory(tmp_path, monkeypatch, name):
+  """Neither what the optimizer held nor a second copy is there, of the tuned model or of the base."""
+  folder = toy.save_model(tmp_path / "toy", **SIZES)
+  make().save_pretrained(folder)
+  rows = tmp_path / "rows.jsonl"
+  text = lambda i: {"prompt": f"q{i}", "completion": f"a {i}"}
+  rows.write_text("".join(json.dumps(text(i)) + "\n" for i in range(40)))
+  quantize = "int8" if name == "int8" else ""
+  model = read_weights(hf.open_checkpoint(folder), jax.numpy.float32, None, quantize)
+  whole = jax.device_count() * tree.nbytes(model)  # every device has all of it
+  del model
+  score, others, found = ftjax.finish.generate_and_score, buffers().keys(), []
+
+  def measured(*args):
+    found.append(sum(n for where, n in buffers().items() if where not in others) / whole)
+    return score(*args)
+
+  monkeypatch.setattr(ftjax.finish, "generate_and_score", measured)
+  settings = {"data__format": "prompt_completion", "data__max_length": 48, "train__duration": "4 steps",
+              "eval__every": "4 steps", "eval__samples": 4, "model__quantize": quantize}  # fmt: skip
+  if name != "whole":
+    settings |= ADAPTER | dict(adapter__dora=name == "dora")
+  finetune(toy.run_config(folder, rows, **settings), tmp_path / "run")
+  samples = (tmp_path / "run" / "samples.md").read_text()
+  assert "tuned" in samples and len(found) == 2
+  # What DoRA merges into comes on top, as its base is needed again.
+  assert 0.9 < found[0] < (2 if name == "dora" else 1.2) and 0.9 < found[1] < 1.1, found
