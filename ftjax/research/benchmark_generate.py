@@ -38,8 +38,7 @@ def main(
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
   checkpoint = hf.open_checkpoint(model)
   parameters = hf.read(checkpoint, jnp.dtype(dtype))
-  generator = Generator(checkpoint.config, parameters, dtype=jnp.dtype(dtype))
-  del parameters
+  generator = Generator(checkpoint.config, parameters, dtype=jnp.dtype(dtype), release=True)
   given, first = prompts(batch, length, vocabulary), []
 
   def one() -> None:
