@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from ftjax.config import choice
-from ftjax.models import blocked, cached, cudnn, splash
+from ftjax.models import blocked, cached, cudnn, shared, splash
 from ftjax.models.adapters import kinds
 from ftjax.models.cache import LayerCache, extend
 from ftjax.models.config import ModelConfig
@@ -99,6 +99,7 @@ class Attention(nn.Module):
   implementation: str = "auto"
   dropout: float = 0.0
   matmul: str = ""
+  shared: int = 0  # the first keys of a row, which every document sees
 
   @nn.compact
   def __call__(
@@ -131,10 +132,15 @@ class Attention(nn.Module):
       y_BTNH = cached.attend(q_BTNH, *cache, seen_BTS, view.k_positions, scores, sinks_N)
     else:
       name = implementation(self.implementation, scores=scores, sinks=c.sinks, dtype=q_BTNH.dtype)
+      chosen = IMPLEMENTATIONS[name]
+      if self.shared:
+        # Others know nothing of keys that all documents share, and give no log-sum-exps to join.
+        blocks = functools.partial(shared.attend, blocked.with_lse, self.shared)
+        name, chosen = ("blocked", blocks) if name == "blocked" else ("xla", attend_xla)
       # Every query needs all keys of its row.
       k_BTKH, v_BTKH = (constrain(x, BATCH, None, "tensor", None) for x in (k_BTKH, v_BTKH))
       args = (q_BTNH, k_BTKH, v_BTKH, view, scores)
-      attend = functools.partial(IMPLEMENTATIONS[name], *args, sinks_N=sinks_N)
+      attend = functools.partial(chosen, *args, sinks_N=sinks_N)
       y_BTNH = by_window(attend, c.windows, window) if name in STATIC else attend(window=window)
     out = Linear((c.N, c.H), (c.D,), c.out_bias, self.dtype, self.dropout, self.matmul, name="out")
     return out(constrain(y_BTNH, BATCH, TIME, "tensor", None), train), cache

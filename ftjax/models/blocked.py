@@ -50,6 +50,12 @@ class Plan(NamedTuple):
 def attend(q_BTNH, k_BTKH, v_BTKH, view, scores: Scores, window=None, sinks_N=None) -> jax.Array:
   """What attention.attend_xla computes, where T = S and each document's tokens stand together and
   in order."""
+  y_BTNH, lse_BTN = with_lse(q_BTNH, k_BTKH, v_BTKH, view, scores, window)
+  return y_BTNH if sinks_N is None else with_sinks(y_BTNH, lse_BTN, sinks_N)
+
+
+def with_lse(q_BTNH, k_BTKH, v_BTKH, view, scores: Scores, window=None):
+  """(y, the scores' log-sum-exps, float32 [B, T, N]); both have gradients."""
   B, T, N, H = q_BTNH.shape
   K = k_BTKH.shape[2]
   if k_BTKH.shape[1] != T:
@@ -61,10 +67,7 @@ def attend(q_BTNH, k_BTKH, v_BTKH, view, scores: Scores, window=None, sinks_N=No
   if scores.slopes:
     slopes = jnp.tile(scores.slopes_of(K).reshape(K // q.shape[1], q.shape[1], -1), (B, 1, 1))
   y, lse = _attend(scores, _plan(view, window), window, q, k[:, :, 0], v[:, :, 0], slopes, view)
-  y_BTNH = _ungrouped(y, B)[:, :T]
-  if sinks_N is None:
-    return y_BTNH
-  return with_sinks(y_BTNH, _ungrouped(lse[..., None], B)[:, :T, :, 0], sinks_N)
+  return _ungrouped(y, B)[:, :T], _ungrouped(lse[..., None], B)[:, :T, :, 0]
 
 
 def _filled(x_BT):

@@ -51,7 +51,8 @@ class Block(nn.Module):
     serial    x += attention(norm(x));  x += mlp(norm(x))
     parallel  x += attention(h) + mlp(h)  with h = norm(x), or with two norms
 
-  layer: what sets this layer apart; in a scan, what all layers have in common.
+  shared: how many keys of a row come first that every document sees. layer: what sets this layer
+  apart; in a scan, what all layers have in common.
   """
 
   config: ModelConfig
@@ -59,6 +60,7 @@ class Block(nn.Module):
   attention: str
   dropout: float
   matmul: str
+  shared: int
   layer: Layer
 
   @nn.compact
@@ -71,7 +73,7 @@ class Block(nn.Module):
     window, which = (own if v is None else v for own, v in zip(self.layer, varied, strict=True))
     rope = jax.tree.map(lambda x: x[which], ropes) if isinstance(ropes, Table) else ropes[which]
     attention = Attention(
-      c, self.dtype, self.attention, self.dropout, self.matmul, name="attention"
+      c, self.dtype, self.attention, self.dropout, self.matmul, self.shared, name="attention"
     )
     if c.experts:
       mlp = MoE(c, self.dtype, self.dropout, name="experts")
@@ -171,9 +173,7 @@ class Decoder(nn.Module):
     elif as_keys:
       k_segments, k_positions = virtual.places(segments_BT, positions_BT, as_keys)
     view = View(segments_BT, positions_BT, k_segments, k_positions)
-    # What every document sees is nothing that implementations in blocks know of.
-    attention = "xla" if shared else self.attention
-    x_BTD, layers = self._layers(x_BTD, view, ropes, cache, start, train, attention)
+    x_BTD, layers = self._layers(x_BTD, view, ropes, cache, start, train, shared)
     x_BTD = x_BTD[:, -T:] if shared else x_BTD
     if cache is not None:
       length = start + tokens_BT.shape[1]
@@ -199,12 +199,12 @@ class Decoder(nn.Module):
     make = lambda rope: None if rope is None else table(rope, positions_BT, lengths)
     return None, make(c.rope), make(c.local_rope)
 
-  def _layers(self, x_BTD, view, ropes, cache, start, train, attention):
+  def _layers(self, x_BTD, view, ropes, cache, start, train, shared):
     block = Block
     policy = REMAT[choice(self.remat, REMAT, "train.remat")]
     if policy is not None:
       block = nn.remat(Block, prevent_cse=not self.scan, policy=policy, static_argnums=(6,))
-    args = (self.config, self.dtype, attention, self.dropout, self.matmul)
+    args = (self.config, self.dtype, self.attention, self.dropout, self.matmul, shared)
     layers = self.config.layers
     if not self.scan:
       caches = []
