@@ -1,6 +1,7 @@
 """A model's weights as single tokens read them: layer by layer, in the dtype of the computation, with
 matrices fused (fuse.py); and stacked again from these."""
 
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,8 @@ from ftjax.models.adapters import kinds
 from ftjax.models.config import ModelConfig
 from ftjax.models.quant import base as quant
 from ftjax.models.stacked import LAST
+
+TOGETHER = 1 << 26  # bytes of stacks that are cut, or made, at once
 
 
 class Weights:
@@ -37,31 +40,40 @@ class Weights:
       variables.clear()
     else:
       given = dict.fromkeys(given)  # The caller has them.
+    self._config, self._released, self._cut, self._kept = config, release, {}, {}
     out: dict[str, Any] = {}
-    self._config, self._cut, self._kept = config, [], {}
-    while worked_in:
-      name, x = worked_in.popitem()
-      before, x = given.pop(name, None), changed(name, x)
-      collection, stack, *path = name.split("/")
-      to = x.dtype if _as_it_is(name) else dtype
-      if stack not in ("layers", LAST):
-        out[name] = x if x.dtype == to else x.astype(to)
-      else:
-        first = 0 if stack == "layers" else config.L - len(x)
-        for l, piece in enumerate(_layers(x, to), first):
-          out["/".join((collection, f"layer_{l}", *path))] = piece
-        if before is x and x.dtype == to and stack == "layers":
-          self._cut.append(name)
-          jax.block_until_ready(piece)  # Else stacks wait for their turn to be cut, all in memory.
-          before = None
-      if before is not None:
-        self._kept[name] = before
-      del before, x
+    for group in _groups({n: x.nbytes for n, x in worked_in.items()}):
+      leaves = {n: changed(n, worked_in.pop(n)) for n in group}
+      out |= self._layer_by_layer(leaves, {n: given.pop(n, None) for n in group}, jnp.dtype(dtype))
+      del leaves
     self._kept |= {n: x for n, x in given.items() if x is not None}  # adapters, worked in
-    self._released, self.prepared = release, tree.unflatten(out)
+    self.prepared = tree.unflatten(out)
     del out
     if as_one:
       fuse(config, self.prepared)
+
+  def _layer_by_layer(self, leaves, given, dtype) -> dict[str, jax.Array]:
+    """Leaves by name, where stacks were those of their layers; what was given and cannot be had from
+    them again is kept."""
+    to = {n: x.dtype if _as_it_is(n) else dtype for n, x in leaves.items()}
+    stacks = {n: x for n, x in leaves.items() if n.split("/")[1] in ("layers", LAST)}
+    for name, x in given.items():
+      own = x is leaves[name] and x.dtype == to[name] and name.split("/")[1] == "layers"
+      if own:
+        self._cut[name] = x.nbytes
+      elif x is not None:
+        self._kept[name] = x
+    out = {
+      n: x if x.dtype == to[n] else x.astype(to[n]) for n, x in leaves.items() if n not in stacks
+    }
+    # Blocked: else stacks wait for their turn to be cut, all in memory.
+    pieces = jax.block_until_ready(_cut(list(stacks.values()), tuple(to[n] for n in stacks)))
+    for name, layers in zip(stacks, pieces, strict=True):
+      collection, stack, *path = name.split("/")
+      first = 0 if stack == "layers" else self._config.L - len(layers)
+      for l, piece in enumerate(layers, first):
+        out["/".join((collection, f"layer_{l}", *path))] = piece
+    return out
 
   def stacked(self, release: bool = False) -> dict:
     """The variables as they were given, which must have been released. release: layers are given up
@@ -69,14 +81,16 @@ class Weights:
     if not self._released:
       raise ValueError("these weights are a copy: whoever gave them has the stacks")
     named = dict(self._kept)
-    for name in self._cut:
-      collection, _, *path = name.split("/")
-      layers = [self.prepared[collection][f"layer_{l}"] for l in range(self._config.L)]
-      pieces = [part_of(self._config, x, path) for x in layers]
-      named[name] = jax.block_until_ready(jnp.stack(pieces))
-      if release:
-        for layer in layers:
-          give_up(layer, path)
+    for group in _groups(self._cut):
+      pieces = {}
+      for name in group:
+        collection, _, *path = name.split("/")
+        layers = [self.prepared[collection][f"layer_{l}"] for l in range(self._config.L)]
+        pieces[name] = [part_of(self._config, x, path) for x in layers]
+        if release:
+          for layer in layers:
+            give_up(layer, path)
+      named |= jax.block_until_ready(_stacked(pieces))
     return tree.unflatten(named)
 
 
@@ -93,6 +107,24 @@ def _as_it_is(name: str) -> bool:
   return "norm/" in name or name.endswith("embed/positions") or name.startswith(quant.COLLECTION)
 
 
-@partial(jax.jit, static_argnames="dtype")
-def _layers(x, dtype):
-  return [x[l].astype(dtype) for l in range(len(x))]
+def _groups(sizes: Mapping[str, int]) -> Iterator[list[str]]:
+  """The names, those of small leaves together: one program for all of them compiles faster."""
+  group, total = [], 0
+  for name, size in sizes.items():
+    if group and total + size > TOGETHER:
+      yield group
+      group, total = [], 0
+    group.append(name)
+    total += size
+  if group:
+    yield group
+
+
+@partial(jax.jit, static_argnames="dtypes")
+def _cut(stacks, dtypes):
+  return [[x[l].astype(to) for l in range(len(x))] for x, to in zip(stacks, dtypes, strict=True)]
+
+
+@jax.jit
+def _stacked(layers):
+  return {name: jnp.stack(pieces) for name, pieces in layers.items()}
