@@ -13,9 +13,9 @@ os.environ["XLA_FLAGS"] = (
 ).strip()
 if "xla_backend_optimization_level" not in os.environ["XLA_FLAGS"]:
   # LLVM's passes over thousands of tiny programs would take a fifth of the suite's time; .ci/run gives
-  # the slow tests, whole runs among them, the level that users have.
+  # slow tests of whole programs the level that users have.
   # Without XLA's newer emitters of fused loops a program compiles in a third of the time; in .ci/run
-  # the slow tests have those too.
+  # those tests have these too.
   os.environ["XLA_FLAGS"] += (
     " --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     " --xla_cpu_use_fusion_emitters=false"

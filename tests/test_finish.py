@@ -50,7 +50,8 @@ def test_samples_are_written_with_one_model_in_memory(tmp_path, monkeypatch, nam
 
   monkeypatch.setattr(ftjax.finish, "generate_and_score", measured)
   settings = {"data__format": "prompt_completion", "data__max_length": 48, "train__duration": "4 steps",
-              "eval__every": "4 steps", "eval__samples": 4, "model__quantize": quantize}  # fmt: skip
+              "eval__every": "4 steps", "eval__samples": 4, "eval__max_new_tokens": 4,
+              "model__quantize": quantize}  # fmt: skip
   if name != "whole":
     settings |= ADAPTER | dict(adapter__dora=name == "dora")
   finetune(toy.run_config(folder, rows, **settings), tmp_path / "run")
