@@ -32,14 +32,7 @@ def attend_xla(
   and stands for no key.
   """
   B, T, N, H = q_BTNH.shape
-  K = k_BSKH.shape[2]
-  q_BTKGH = (q_BTNH * jnp.asarray(scores.scale, q_BTNH.dtype)).reshape(B, T, K, N // K, H)
-  s_BKGTS = jnp.einsum("BTKGH,BSKH->BKGTS", q_BTKGH, k_BSKH, preferred_element_type=jnp.float32)
-  s_BKGTS = scores.capped(s_BKGTS)
-  if scores.slopes:
-    slopes = scores.slopes_of(K)[None, :, :, None, None]
-    s_BKGTS += scores.alibi(slopes, view.k_positions[:, None, None, None])
-  s_BKGTS = jnp.where(visible(view, window)[:, None, None], s_BKGTS, jnp.finfo(jnp.float32).min)
+  s_BKGTS = scores.of(q_BTNH, k_BSKH, visible(view, window), view.k_positions)
   p_BKGTS = jax.nn.softmax(s_BKGTS, axis=-1).astype(v_BSKH.dtype)
   y_BTNH = jnp.einsum("BKGTS,BSKH->BTKGH", p_BKGTS, v_BSKH).reshape(B, T, N, H)
   if sinks_N is None:

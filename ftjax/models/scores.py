@@ -19,6 +19,20 @@ class Scores(NamedTuple):
     """Scores with the soft cap on."""
     return self.cap * jnp.tanh(scores / self.cap) if self.cap else scores
 
+  def of(self, q_BTNH, k_BSKH, seen_BTS, k_positions_BS) -> jax.Array:
+    """float32 [B, K, G, T, S], G query heads for each of K key heads; the lowest number where a query
+    does not see a key."""
+    B, T, N, H = q_BTNH.shape
+    K = k_BSKH.shape[2]
+    q_BTKGH = (q_BTNH * jnp.asarray(self.scale, q_BTNH.dtype)).reshape(B, T, K, N // K, H)
+    s_BKGTS = jnp.einsum("BTKGH,BSKH->BKGTS", q_BTKGH, k_BSKH, preferred_element_type=jnp.float32)
+    s_BKGTS = self.capped(s_BKGTS)
+    if self.slopes:
+      s_BKGTS += self.alibi(
+        self.slopes_of(K)[None, :, :, None, None], k_positions_BS[:, None, None, None]
+      )
+    return jnp.where(seen_BTS[:, None, None], s_BKGTS, jnp.finfo(jnp.float32).min)
+
   def slopes_of(self, K: int) -> jax.Array:
     """float32 [K, G]."""
     return jnp.asarray(self.slopes, jnp.float32).reshape(K, -1)

@@ -39,18 +39,10 @@ def attend(
 def _first(q_BTNH, k_BPKH, v_BPKH, view: View, scores: Scores, window):
   """(y, log-sum-exps) of all queries that are no virtual tokens themselves and these few keys; a query
   that sees none has a log-sum-exp that counts for nothing."""
-  B, T, N, H = q_BTNH.shape
-  K = k_BPKH.shape[2]
-  q_BTKGH = (q_BTNH * jnp.asarray(scores.scale, q_BTNH.dtype)).reshape(B, T, K, N // K, H)
-  s_BKGTP = jnp.einsum("BTKGH,BPKH->BKGTP", q_BTKGH, k_BPKH, preferred_element_type=jnp.float32)
-  s_BKGTP = scores.capped(s_BKGTP)
-  if scores.slopes:
-    slopes = scores.slopes_of(K)[None, :, :, None, None]
-    s_BKGTP += scores.alibi(slopes, view.k_positions[:, None, None, None])
   seen_BTP = visible(view, window) & (view.q_segments != SHARED)[..., None]
-  s_BKGTP = jnp.where(seen_BTP[:, None, None], s_BKGTP, jnp.finfo(jnp.float32).min)
+  s_BKGTP = scores.of(q_BTNH, k_BPKH, seen_BTP, view.k_positions)
   lse_BKGT = jax.nn.logsumexp(s_BKGTP, axis=-1)
   p_BKGTP = jnp.exp(s_BKGTP - lse_BKGT[..., None]).astype(v_BPKH.dtype)
   y_BTKGH = jnp.einsum("BKGTP,BPKH->BTKGH", p_BKGTP, v_BPKH, preferred_element_type=jnp.float32)
-  lse_BTKG = jnp.moveaxis(lse_BKGT, 3, 1)
-  return y_BTKGH.reshape(B, T, N, H), lse_BTKG.reshape(B, T, N)
+  shape = q_BTNH.shape
+  return y_BTKGH.reshape(shape), jnp.moveaxis(lse_BKGT, 3, 1).reshape(shape[:3])
