@@ -112,7 +112,7 @@ def described(config: ConfigDict) -> Model:
 def _checkpoint(config: ConfigDict) -> hf.Checkpoint:
   """The shape alone; with its weights, where it has some and an adapter from a folder may ask for a leaf."""
   folder = Path(config.model.source).expanduser()
-  if config.adapter.source and folder.is_dir() and any(f.find(folder) for f in hf.FORMATS):
+  if config.adapter.source and folder.is_dir() and hf.has_weights(folder):
     return hf.open_checkpoint(folder)
   return shapes.shape_only(config.model.source)
 

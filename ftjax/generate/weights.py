@@ -58,8 +58,7 @@ class Weights:
     to = {n: x.dtype if _as_it_is(n) else dtype for n, x in leaves.items()}
     stacks = {n: x for n, x in leaves.items() if n.split("/")[1] in ("layers", LAST)}
     for name, x in given.items():
-      own = x is leaves[name] and x.dtype == to[name] and name.split("/")[1] == "layers"
-      if own:
+      if x is leaves[name] and x.dtype == to[name] and name.split("/")[1] == "layers":
         self._cut[name] = x.nbytes
       elif x is not None:
         self._kept[name] = x
@@ -67,7 +66,7 @@ class Weights:
       n: x if x.dtype == to[n] else x.astype(to[n]) for n, x in leaves.items() if n not in stacks
     }
     # Blocked: else stacks wait for their turn to be cut, all in memory.
-    pieces = jax.block_until_ready(_cut(list(stacks.values()), tuple(to[n] for n in stacks)))
+    pieces = jax.block_until_ready(_layers(list(stacks.values()), tuple(to[n] for n in stacks)))
     for name, layers in zip(stacks, pieces, strict=True):
       collection, stack, *path = name.split("/")
       first = 0 if stack == "layers" else self._config.L - len(layers)
@@ -121,7 +120,7 @@ def _groups(sizes: Mapping[str, int]) -> Iterator[list[str]]:
 
 
 @partial(jax.jit, static_argnames="dtypes")
-def _cut(stacks, dtypes):
+def _layers(stacks, dtypes):
   return [[x[l].astype(to) for l in range(len(x))] for x, to in zip(stacks, dtypes, strict=True)]
 
 

@@ -27,8 +27,8 @@ from ftjax.models.reading import Reader, box_of, size_of
 from ftjax.models.tensors import hf_shape, names_of, our_shape, read_json
 
 __all__ = [
-  "FORMATS", "Checkpoint", "dtypes", "generation_config", "load_family", "open_checkpoint", "read",
-  "read_config", "resolve", "source_name",
+  "FORMATS", "Checkpoint", "dtypes", "generation_config", "has_weights", "load_family", "open_checkpoint",
+  "read", "read_config", "resolve", "source_name",
 ]  # fmt: skip
 FAMILIES = "ftjax.models.families"
 FORMATS = (safetensors, torch_bin, flax_msgpack, meta)  # the first that a folder has is read
@@ -117,6 +117,11 @@ def read_config(folder: Path) -> dict[str, Any]:
   if files := meta.find(folder):
     return meta.config(files)
   raise InputError(f"{folder} has no config.json: it is not a model folder in Hugging Face format.")
+
+
+def has_weights(folder: Path) -> bool:
+  """Whether a folder holds weights in a format that is read here, in full or quantized."""
+  return bool(safetensors.find(folder, written.STEM)) or any(f.find(folder) for f in FORMATS)
 
 
 def _weights(folder: Path, quantized: bool) -> tuple[ModuleType, list[Path]]:
