@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ftjax import plugin, storage
+from ftjax import plugin
 from ftjax.config import InputError
-from ftjax.data.curate import assemble, gather, inputs, publish
+from ftjax.data.curate import assemble, gather, inputs, place, publish
 from ftjax.data.curate import settings as settings_
 from ftjax.data.curate.assemble import Taken
 from ftjax.data.curate.chunk import Job
@@ -31,7 +31,6 @@ from ftjax.data.versions import manifest as versions
 from ftjax.data.versions.diff import Diff
 from ftjax.data.versions.manifest import LATEST, Version
 
-WORK = "work"
 # Settings that no chunk depends on: with others, an interrupted run goes on all the same.
 _LATER = ("output", "run", "split", "balance", "write")
 
@@ -48,7 +47,7 @@ def prepare(config: Any, said: Said | None = None) -> Version:
   """
   settings = settings_.plain(config)
   output = _output(settings)
-  with _only_one(output), _stopping():
+  with place.held(output), _stopping():
     return _build(settings, output, inputs.take(settings), said or Said())
 
 
@@ -63,7 +62,7 @@ def update(
   """
   settings = settings_.plain(config)
   output = _output(settings)
-  with _only_one(output), _stopping():
+  with place.held(output), _stopping():
     version = versions.find(parent, output).check()
     return _build(settings, output, inputs.take(settings), said or Said(), version, prune)
 
@@ -81,7 +80,7 @@ def replay(
   old = versions.find(version, output)
   output = Path(output or old.output)
   now = settings_.plain(config) if config is not None else None
-  with _only_one(output), _stopping():
+  with place.held(output), _stopping():
     return _replay(old.manifest, old, output, now, said or Said())
 
 
@@ -127,7 +126,7 @@ def _build(
   }
   files = [(t.side, t.index, [(i.part, i.sha256) for i in t.inputs]) for t in taken]
   key = settings_.fingerprint(basis, files, parent.hash if parent else "", assemble.libraries())
-  folder = output / WORK / key
+  folder = place.work(output, key)
   if settings["run"]["keep_inputs"]:
     inputs.keep(output, taken)
   judge = parent is not None and not settings_.same_steps(parent.manifest["settings"], settings)
@@ -157,28 +156,28 @@ def _build(
   if expect and hash_ != expect:
     raise InputError(inputs.other_hash(hash_, expect, old["libraries"]))
   version = _placed(
-    output, hash_, kind, table, decision, taken, settings, parent, prune, said, expect
+    output, hash_, kind, table, decision, taken, settings, parent, prune, said, old
   )
   if not expect or not (output / LATEST).is_file():  # A replay leaves LATEST where it is.
     versions.set_latest(output, version)
-  storage.remove(output / WORK)
+  place.remove_work(output)
   return version
 
 
 def _placed(
-  output, hash_, kind, table, decision, taken, settings, parent, prune, said, expect
+  output, hash_, kind, table, decision, taken, settings, parent, prune, said, old
 ) -> Version:
-  """The version, written where it is not there."""
+  """The version, written where it is not there. old: the manifest that is replayed, or None."""
   folder = output / versions.VERSIONS / hash_[: versions.SHORT]
   if (folder / versions.MANIFEST).is_file():
     try:
       version = versions.read(folder).check()
     except InputError:
-      if not expect:
+      if not old:
         raise
-      storage.remove(folder)
+      place.remove_version(folder, old["files"])
     else:
-      again = "The hash is the same" if expect else "Nothing has changed"
+      again = "The hash is the same" if old else "Nothing has changed"
       said.say(f"{again}: version {version.name} has these rows already.")
       wanted = settings_.formats(settings)
       return publish.with_formats(version, wanted, table, decision, said.say)
@@ -197,19 +196,6 @@ def _output(settings: dict) -> Path:
 
     TokenCounter(settings["card"]["tokenizer"])([])
   return Path(settings["output"]).expanduser()
-
-
-@contextlib.contextmanager
-def _only_one(output: Path) -> Iterator[None]:
-  """Keeps other processes of this machine from preparing in the same folder."""
-  if output.exists() and not output.is_dir():
-    raise InputError(f"output={str(output)!r} is a file. Give a folder.")
-  output.mkdir(parents=True, exist_ok=True)
-  busy = (
-    f"Another process is preparing a dataset in {output}. Wait for its end, or give another output."
-  )
-  with storage.held(output, busy):
-    yield
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ half a file."""
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,11 @@ def write_text(path: str | Path, text: str) -> None:
     Path(temporary).write_text(text, encoding="utf-8")
 
 
+def temporary_path(path: Path) -> Path:
+  """Where this process puts what is not yet, or no longer, whole at `path` (`sweep` knows the name)."""
+  return path.parent / f".{path.name}.{os.getpid()}.partial"
+
+
 @contextmanager
 def atomic_path(path: str | Path):
   """Yields a path beside `path` to write a file or folder at; it takes `path`'s place when the block
@@ -60,7 +66,7 @@ def atomic_path(path: str | Path):
       f"{path} is there already and not empty; it was left as it is. Give another folder."
     )
   path.parent.mkdir(parents=True, exist_ok=True)
-  temporary = path.parent / f".{path.name}.{os.getpid()}.partial"
+  temporary = temporary_path(path)
   remove(temporary)
   try:
     yield temporary
@@ -69,11 +75,30 @@ def atomic_path(path: str | Path):
     remove(temporary)
 
 
+def sweep(folder: Path, name: str = ".+") -> None:
+  """Removes what processes that are gone left half-written in `folder`, at paths whose name matches
+  `name`: call it where no other machine writes there. A missing folder is fine."""
+  for path in folder.glob(".*.partial"):
+    found = re.fullmatch(rf"\.(?:{name})\.(\d+)\.partial", path.name)
+    if found and not _alive(int(found[1])):
+      remove(path)
+
+
+def _alive(process: int) -> bool:
+  try:
+    os.kill(process, 0)
+  except (ProcessLookupError, OverflowError):
+    return False
+  except PermissionError:  # somebody else's
+    return True
+  return process != os.getpid()
+
+
 @contextmanager
 def held(folder: Path, busy: str) -> Iterator[None]:
   """Keeps other processes of this machine out of `folder` (those that ask): InputError(busy) for whoever
   comes second. A process that dies lets go."""
-  with open(folder / ".lock", "w", encoding="utf-8") as file:
+  with open(folder / ".lock", "a", encoding="utf-8") as file:
     try:
       fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -83,6 +83,7 @@ def held(workdir: Path) -> Iterator[None]:
     return
   busy = f"Another process is training in {workdir}. Wait for its end, or give another --workdir."
   with storage.held(workdir, busy):
+    storage.sweep(workdir)
     yield
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from ftjax import preparation
 from ftjax.config import InputError
+from ftjax.data.curate import place
 from ftjax.data.versions import manifest as versions
 from ftjax.data.versions import training
 from tests.data.prepared import HALF, QUIET, document, near, prepare, rows, texts, update, write
@@ -223,7 +224,7 @@ def test_names_of_versions(first, tmp_path):
 
 
 def test_another_process_in_the_same_folder_is_refused(first, tmp_path):
-  with preparation._only_one(tmp_path / "out"):
+  with place.held(tmp_path / "out"):
     with pytest.raises(InputError, match="Another process is preparing"):
       prepare(tmp_path / "a.jsonl", tmp_path / "out")
 

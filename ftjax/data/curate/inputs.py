@@ -10,11 +10,11 @@ from typing import Any
 from ftjax import storage
 from ftjax.config import InputError
 from ftjax.data.curate.assemble import Taken, libraries
+from ftjax.data.curate.place import INPUTS
 from ftjax.data.curate.stream import SOURCE, VALIDATION, Input, inputs_of
 from ftjax.data.versions import manifest as versions
 from ftjax.data.versions.manifest import Version
 
-INPUTS = "inputs"
 _SIDES = {"sources": SOURCE, "validation": VALIDATION}
 
 
