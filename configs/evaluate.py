@@ -49,6 +49,7 @@ def get_config(arg=None):
     "perplexity",
     "bleu",
     "chrf",
+    "facts",
     "diversity",
     "ending",
   )  # modules of ftjax/evaluate/metrics

@@ -20,7 +20,7 @@ from ftjax.evaluate.follow import follow
 from ftjax.evaluate.outputs import split_kinds
 from ftjax.evaluate.pmapped import PARTITIONS, make_evaluator
 from ftjax.evaluate.samples import generate_and_score, samples_md
-from ftjax.finish import named_scores, validation_prompts
+from ftjax.finish import asked_of, named_scores, validation_prompts
 from ftjax.generate.sampling import Sampling
 from ftjax.judging import general_of
 from ftjax.language_model import LanguageModel, base_of, load
@@ -148,9 +148,9 @@ class _Judge:
     del score  # It holds the weights, and `generator` wants them for itself.
     if not self.prompts:
       return found, []
-    ids, references = ([p[k] for p in self.prompts] for k in ("ids", "references"))
+    ids, asked = [p["ids"] for p in self.prompts], asked_of(self.prompts)
     texts, completions = generate_and_score(
-      model.generator, ids, references, c.max_new_tokens, metrics=self._on_texts,
+      model.generator, ids, asked, c.max_new_tokens, metrics=self._on_texts,
       sampling=Sampling(c.temperature), seed=c.seed,
     )  # fmt: skip
     return found | texts, completions

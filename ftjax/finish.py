@@ -2,13 +2,14 @@
 shown."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from ftjax import interpolation, storage, tree
+from ftjax.evaluate.outputs import Asked
 from ftjax.evaluate.samples import generate_and_score, samples_md
 from ftjax.generate.generator import Generator
 from ftjax.log import METRICS, read, say
@@ -151,8 +152,8 @@ def named_scores(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def validation_prompts(data, tokenizer, limit: int) -> list[dict[str, Any]]:
-  """Up to `limit` distinct prompts of the validation rows: {"prompt": text, "ids": [...],
-  "references": [text, ...]}.
+  """Up to `limit` distinct prompts of the validation rows: {"prompt": text, "brief": what people
+  wrote of it, "ids": [...], "references": [text, ...]}.
 
   Plain text has no prompts: its first tokens stand for one, and what follows is the reference.
   """
@@ -169,6 +170,7 @@ def validation_prompts(data, tokenizer, limit: int) -> list[dict[str, Any]]:
         ids = data.template.render_prompt(prompt)
         entry = found[key] = {
           "prompt": data.template.render_text(prompt),
+          "brief": _written(prompt),
           "ids": ids,
           "references": [],
         }
@@ -188,6 +190,18 @@ def validation_prompts(data, tokenizer, limit: int) -> list[dict[str, Any]]:
   return list(found.values())
 
 
+def asked_of(prompts: Sequence[Mapping[str, Any]]) -> Asked:
+  """What metrics compare texts with, for prompts as `validation_prompts` gives them."""
+  return Asked([p.get("brief", "") for p in prompts], [p["references"] for p in prompts])
+
+
+def _written(prompt) -> str:
+  """A prompt without its template: what everybody but the assistant says."""
+  if isinstance(prompt, str):
+    return prompt
+  return "\n".join(m["content"] for m in prompt if m["role"] != "assistant" and m.get("content"))
+
+
 def write_samples(
   config, workdir, opened: Opened, variables, prompts, mesh
 ) -> dict[str, dict[str, float]]:
@@ -195,7 +209,7 @@ def write_samples(
   text metrics. `variables` is emptied: no model is in memory twice."""
   checkpoint, m = opened.checkpoint, config.model
   say(f"Writing for {len(prompts)} validation prompts, with the base and with the tuned model ...")
-  ids, references = ([p[k] for p in prompts] for k in ("ids", "references"))
+  ids, asked = [p["ids"] for p in prompts], asked_of(prompts)
   most = max(1, min(config.eval.max_new_tokens, checkpoint.config.max_length - max(map(len, ids))))
   dtype = dtype_of(m.compute_dtype or m.dtype)
 
@@ -204,7 +218,7 @@ def write_samples(
       checkpoint.config, variables, opened.tokenizer, dtype=dtype, stop_ids=opened.stops, mesh=mesh,
       release=True,
     )  # fmt: skip
-    return generator, *generate_and_score(generator, ids, references, most)
+    return generator, *generate_and_score(generator, ids, asked, most)
 
   own, scores, texts = lora.on(variables), {}, {}
   generator, scores["tuned"], texts["tuned"] = write(variables)

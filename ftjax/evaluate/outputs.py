@@ -5,8 +5,7 @@ A metric is a module of `ftjax.evaluate.metrics` with `KIND`, `update(batch, out
 
 KIND "tokens": update runs on the device, in pmap or over a mesh; batch is a Batch, outputs are
 Hidden, and sums a dict of float32 scalars. KIND "texts": update runs on the host, once for all
-prompts; batch is a list of each prompt's references, outputs are Completions, and sums are whatever
-result wants.
+prompts; batch is Asked, outputs are Completions, and sums are whatever result wants.
 """
 
 from collections.abc import Sequence
@@ -28,6 +27,14 @@ class Hidden(NamedTuple):
 
   hidden: jax.Array
   head: Head
+
+
+class Asked(NamedTuple):
+  """What texts answer. prompts: as people wrote them, without a chat template; "" for text that
+  follows no prompt. references: all that each prompt has."""
+
+  prompts: Sequence[str]
+  references: Sequence[Sequence[str]]
 
 
 def load_metrics(names: Sequence[str], kind: str) -> list[ModuleType]:

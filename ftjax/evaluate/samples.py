@@ -5,18 +5,18 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ftjax.evaluate.outputs import load_metrics
+from ftjax.evaluate.outputs import Asked, load_metrics
 from ftjax.generate.generator import Completion, Generator, Prompt
 from ftjax.generate.sampling import Sampling
 
 SHOWN = 4  # references of one prompt that samples.md has room for
-TEXT_METRICS = ("bleu", "chrf", "diversity", "ending")
+TEXT_METRICS = ("bleu", "chrf", "facts", "diversity", "ending")
 
 
 def generate_and_score(
   generator: Generator,
   prompts: Sequence[Prompt],
-  references: Sequence[Sequence[str]],
+  asked: Asked,
   max_new_tokens: int = 128,
   batch_size: int = 32,
   *,
@@ -26,18 +26,18 @@ def generate_and_score(
 ) -> tuple[dict[str, float], list[Completion]]:
   """(what the metrics say of all completions together, the completions in the prompts' order).
 
-  references: all that each prompt has. Greedy unless `sampling` says otherwise. Prompts run by
+  asked: the same prompts as people wrote them, with their references. Greedy unless `sampling` says otherwise. Prompts run by
   length, which is faster; neither that nor the batch size changes a result.
   """
   modules = load_metrics(metrics, "texts")
-  if len(prompts) != len(references):
-    raise ValueError(f"{len(prompts)} prompts have {len(references)} lists of references")
+  if not len(prompts) == len(asked.prompts) == len(asked.references):
+    raise ValueError(f"{len(prompts)} prompts have {len(asked.references)} lists of references")
   completions = generator.generate(
     prompts, max_new_tokens=max_new_tokens, batch_size=batch_size, sampling=sampling, seed=seed
   )
   found: dict[str, float] = {}
   for module in modules:
-    found |= module.result(module.update(references, completions))
+    found |= module.result(module.update(asked, completions))
   return found, completions
 
 

@@ -3,7 +3,7 @@
 import pytest
 import sacrebleu
 
-from ftjax.evaluate.outputs import load_metrics
+from ftjax.evaluate.outputs import Asked, load_metrics
 from ftjax.evaluate.samples import generate_and_score, samples_md
 from ftjax.generate.generator import Completion
 
@@ -13,6 +13,7 @@ REFERENCES = [
   ["A dog barked all day at a cat."],
   ["Nobody said a word.", "Silence.", "Not a word was said."],
 ]
+ASKED = Asked(["a", "b", "c"], REFERENCES)
 
 
 class Stub:
@@ -28,7 +29,7 @@ class Stub:
 
 def test_scores_are_those_of_sacrebleu_with_every_reference():
   found, completions = generate_and_score(
-    Stub(), ["a", "b", "c"], REFERENCES, max_new_tokens=7, batch_size=2
+    Stub(), ["a", "b", "c"], ASKED, max_new_tokens=7, batch_size=2
   )
   assert [c.text for c in completions] == TEXTS
   streams = [
@@ -42,7 +43,7 @@ def test_scores_are_those_of_sacrebleu_with_every_reference():
 
 
 def test_endings_and_diversity():
-  found, _ = generate_and_score(Stub(), ["a", "b", "c"], REFERENCES)
+  found, _ = generate_and_score(Stub(), ["a", "b", "c"], ASKED)
   assert found["finished"] == pytest.approx(2 / 3)
   assert found["mean_tokens"] == pytest.approx(sum(map(len, TEXTS)) / 3)
   words = [t.split() for t in TEXTS]

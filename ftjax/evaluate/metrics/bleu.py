@@ -4,14 +4,15 @@ of each prompt."""
 from collections.abc import Sequence
 
 from ftjax.evaluate.metrics._references import streams
+from ftjax.evaluate.outputs import Asked
 from ftjax.generate.generator import Completion
 
 KIND = "texts"
 
 
-def update(batch: Sequence[Sequence[str]], outputs: Sequence[Completion]):
+def update(batch: Asked, outputs: Sequence[Completion]):
   """(texts, reference streams)."""
-  return [c.text for c in outputs], streams(batch)
+  return [c.text for c in outputs], streams(batch.references)
 
 
 def result(sums) -> dict[str, float]:

@@ -4,12 +4,13 @@ different ones."""
 from collections import Counter
 from collections.abc import Sequence
 
+from ftjax.evaluate.outputs import Asked
 from ftjax.generate.generator import Completion
 
 KIND = "texts"
 
 
-def update(batch: Sequence[Sequence[str]], outputs: Sequence[Completion]) -> list[Counter]:
+def update(batch: Asked, outputs: Sequence[Completion]) -> list[Counter]:
   """Counts of words, and of pairs of neighbours, over all texts."""
   words = [c.text.split() for c in outputs]
   return [

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+from ftjax.evaluate.outputs import Asked
 from ftjax.generate.generator import Completion
 
 KIND = "texts"
 
 
-def update(batch: Sequence[Sequence[str]], outputs: Sequence[Completion]) -> dict[str, float]:
+def update(batch: Asked, outputs: Sequence[Completion]) -> dict[str, float]:
   """Counts of texts, of those that ended by themselves, and of tokens."""
   return {
     "texts": len(outputs),
