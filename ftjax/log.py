@@ -20,6 +20,7 @@ from rich.progress import (
   TimeRemainingColumn,
 )
 
+from ftjax import storage
 from ftjax.plugin import hidden
 
 METRICS = "metrics.jsonl"
@@ -48,8 +49,8 @@ class MetricsLog:
     if jax.process_index() != 0:
       return
     path = Path(workdir) / METRICS
-    kept = [m for m in read(path) if m["step"] <= start]
-    path.write_text("".join(json.dumps(m) + "\n" for m in kept), encoding="utf-8")
+    kept = [m for m in read(path) if m["step"] <= start] if start else []
+    storage.write_text(path, "".join(map(_line, kept)))
     self._file = open(path, "a", encoding="utf-8")
     if tensorboard:
       with hidden("torch"):  # It would load it, for seconds, for what is not used here.
@@ -67,8 +68,7 @@ class MetricsLog:
     if not self._file:
       return
     metrics = dict(metrics) | self._derive(metrics)
-    plain = {k: _number(v) for k, v in metrics.items()}
-    self._file.write(json.dumps({"step": step} | plain) + "\n")
+    self._file.write(_line({"step": step} | metrics))
     self._file.flush()
     for name, value in metrics.items():
       if self._board:
@@ -86,22 +86,42 @@ class MetricsLog:
 
 
 def read(path: str | Path) -> list[dict]:
-  """The lines of a metrics.jsonl; a last line that a crash cut short is left out."""
+  """The lines of a metrics.jsonl, in order: {"step": ..., name: number, ...}, also of numbers that JSON
+  cannot hold.
+
+  A line that is none is left out: the last one, which a crash may have cut short, without a word.
+  """
   path = Path(path)
-  lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-  out = []
-  for i, line in enumerate(lines):
-    try:
-      out.append(json.loads(line))
-    except json.JSONDecodeError:
-      if i + 1 < len(lines):
-        raise
-  return out
+  lines = path.read_bytes().splitlines() if path.is_file() else []
+  found = {number: _parsed(line) for number, line in enumerate(lines, 1) if line.strip()}
+  if bad := [str(number) for number, m in found.items() if m is None and number < len(lines)]:
+    more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+    say(f"{path}: {len(bad)} lines cannot be read and are left out ({', '.join(bad[:5])}{more}).")
+  return [m for m in found.values() if m is not None]
+
+
+_NOT_IN_JSON = {str(x): x for x in (math.nan, math.inf, -math.inf)}
+
+
+def _line(metrics: Mapping[str, float]) -> str:
+  return json.dumps({k: _number(v) for k, v in metrics.items()}) + "\n"
 
 
 def _number(value) -> float | int | str:
   value = value if isinstance(value, int) else float(value)
   return value if math.isfinite(value) else str(value)
+
+
+def _parsed(line: bytes) -> dict | None:
+  """What `_line` wrote; None where it is something else."""
+  try:
+    found = json.loads(line)
+  except ValueError:  # UnicodeDecodeError too
+    return None
+  if not isinstance(found, dict) or not isinstance(found.get("step"), int):
+    return None
+  found = {k: _NOT_IN_JSON.get(v, v) if isinstance(v, str) else v for k, v in found.items()}
+  return found if all(isinstance(v, int | float) for v in found.values()) else None
 
 
 class ProgressLine:

@@ -1,6 +1,7 @@
-"""Files, local or remote (gs://, s3:// through fsspec). Writes are atomic: a reader never sees
-half a file."""
+"""Files: local or remote (gs://, s3:// through fsspec) to read, local to write. Writes are atomic: a
+reader never sees half a file."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -15,10 +16,45 @@ import fsspec
 
 from ftjax.config import InputError
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LACKS_RIGHTS = "This user may not do that: give another path, or change its rights."
+_MENDS = {
+  errno.EACCES: _LACKS_RIGHTS,
+  errno.EPERM: _LACKS_RIGHTS,
+  errno.EROFS: "It can only be read: give a path on another file system.",
+  errno.ENOENT: "Check the path: a folder on the way to it is missing, or a link leads nowhere.",
+  errno.ENOTDIR: "A file stands where a folder is needed: move it away, or give another path.",
+  errno.EISDIR: "A folder stands where a file is needed: move it away, or give another path.",
+  errno.EEXIST: "A file, or a link that leads nowhere, stands there: move it away, or give another path.",
+  errno.ENAMETOOLONG: "Give a shorter path.",
+  errno.ELOOP: "Its links lead round in a circle: give the path that is meant.",
+}
 
-def is_remote(path: str) -> bool:
-  """Whether a path names a remote store."""
-  return "://" in str(path)
+
+def explain(e: OSError) -> str:
+  """What the file system refused, and how to mend it; "" for an error that names no file."""
+  if e.errno in FULL:
+    return f"The disk is full: {e}. What was whole before is still there; make room and run the same command."
+  if e.filename is None:
+    return ""
+  both = " -> ".join(map(str, filter(None, (e.filename, e.filename2))))
+  return f"{both}: {e.strerror}. {_MENDS.get(e.errno, 'Try again, or give another path.')}"
+
+
+def is_remote(path: str | Path) -> bool:
+  """Whether a path names a remote store, as text or as pathlib shortens it ("gs:/bucket")."""
+  return "://" in str(path) or bool(re.match(r"[a-z][a-z0-9+.-]+:/", str(path)))
+
+
+def local(path: str | Path, flag: str) -> Path:
+  """Where to write, as the flag (or config key) of this name says, "~" expanded. Raises InputError
+  for a path into a bucket."""
+  if is_remote(path):
+    raise InputError(
+      f"{flag}={path}: what is written needs a folder of a file system. Mount the bucket (gcsfuse BUCKET /mnt/BUCKET, "
+      "or mount-s3) and give the path there, on every host of a run, or write to a disk and copy the folder afterwards."
+    )
+  return Path(path).expanduser()
 
 
 def expand(pattern: str) -> list[str]:
@@ -60,7 +96,7 @@ def atomic_path(path: str | Path):
   A file is replaced. A folder with anything in it never is: an InputError is raised before the block
   runs, whoever asks. What may go must be removed by name first (`remove`).
   """
-  path = Path(path)
+  path = local(path, "output")
   if path.is_dir() and any(path.iterdir()):
     raise InputError(
       f"{path} is there already and not empty; it was left as it is. Give another folder."

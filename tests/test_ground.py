@@ -166,6 +166,47 @@ def test_remote_paths():
     assert f.read() == b"1"
 
 
+def test_nothing_is_written_to_a_folder_that_is_named_like_a_bucket(tmp_path, monkeypatch):
+  from pathlib import Path
+
+  monkeypatch.chdir(tmp_path)
+  for path in ("gs://b/x", "s3://b/x", Path("gs://b/x"), Path("memory://x")):
+    with pytest.raises(InputError, match=r"--output=\w+:/.*Mount the bucket.*copy the folder"):
+      storage.local(path, "--output")
+    with pytest.raises(InputError, match="output=.*Mount the bucket"):
+      storage.write_text(path, "x")
+  assert not list(tmp_path.iterdir())
+  assert storage.local("~/x", "--output") == Path.home() / "x"
+  assert storage.local("a:b/c", "--output") == Path("a:b/c")
+
+
+def test_what_the_file_system_refuses_is_told_with_the_mend(tmp_path):
+  """Every kind that a path can meet, made where that needs no rights of its own."""
+  file, dangling, loop = tmp_path / "file", tmp_path / "dangling", tmp_path / "loop"
+  file.write_text("x")
+  dangling.symlink_to(tmp_path / "nothing")
+  loop.symlink_to(loop)
+  met = {
+    "give another path": lambda: (file / "run").mkdir(),
+    "stands there": lambda: dangling.mkdir(exist_ok=True),
+    "a link leads nowhere": dangling.read_text,
+    "shorter path": lambda: (tmp_path / ("n" * 300)).mkdir(),
+    "A folder stands": tmp_path.read_text,
+    "in a circle": lambda: loop.read_text(),
+  }
+  for mend, meet in met.items():
+    with pytest.raises(OSError) as found:
+      meet()
+    text = storage.explain(found.value)
+    assert mend in text and str(tmp_path) in text, text
+  import errno
+
+  assert "change its rights" in storage.explain(PermissionError(errno.EACCES, "denied", "/x"))
+  assert "another file system" in storage.explain(OSError(errno.EROFS, "read-only", "/x"))
+  assert "make room" in storage.explain(OSError(errno.ENOSPC, "No space left"))
+  assert storage.explain(OSError(errno.ECONNRESET, "reset")) == ""
+
+
 def test_compressed_files_are_opened_as_what_they_hold(tmp_path):
   (tmp_path / "a.txt.gz").write_bytes(gzip.compress("grüß".encode()))
   with storage.open_file(tmp_path / "a.txt.gz", "rt", encoding="utf-8") as f:

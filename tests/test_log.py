@@ -35,10 +35,50 @@ def test_a_resumed_run_drops_what_it_will_write_again(tmp_path):
   metrics.write(3, {"x": 30})
   metrics.close()
   assert [m["x"] for m in log.read(tmp_path / log.METRICS)] == [1, 2, 30]
-  (tmp_path / log.METRICS).write_text('{"step": 1}\nbroken\n{"step": 2}\n')
-  with pytest.raises(json.JSONDecodeError):
-    log.read(tmp_path / log.METRICS)
   assert log.read(tmp_path / "none.jsonl") == []
+
+
+def test_a_run_that_begins_anew_has_nothing_twice(tmp_path):
+  """One that was killed after the base's evaluation and before its first checkpoint."""
+  for _ in range(2):
+    metrics = log.MetricsLog(tmp_path, tensorboard=False)
+    metrics.write(0, {"validation/loss": 2.0})
+    metrics.close()
+  assert log.read(tmp_path / log.METRICS) == [{"step": 0, "validation/loss": 2.0}]
+
+
+def test_damaged_lines_are_named_and_the_others_kept(tmp_path, capsys):
+  path = tmp_path / log.METRICS
+  path.write_bytes(
+    b'{"step": 1, "x": "nan"}\n\n\xff\xfe\n[1]\n{"x": 2}\n{"step": 2, "x": [3]}\n{"step": 3, "x": 4}\n{"st'
+  )
+  first, last = log.read(path)
+  assert np.isnan(first["x"]) and last == {"step": 3, "x": 4}
+  assert "4 lines cannot be read and are left out (3, 4, 5, 6)." in capsys.readouterr().err
+  for content in (b"", b"\n", b"null", b"\x00" * 9):
+    path.write_bytes(content)
+    assert log.read(path) == []
+  metrics = log.MetricsLog(tmp_path, tensorboard=False)  # A run goes on beside such a file.
+  metrics.write(1, {"x": 1})
+  metrics.close()
+  assert log.read(path) == [{"step": 1, "x": 1}]
+
+
+def test_numbers_that_are_none_come_back_as_such_and_are_shown(tmp_path):
+  from rich.console import Console
+
+  from ftjax.research.report import scores_table
+
+  metrics = log.MetricsLog(tmp_path, tensorboard=False)
+  metrics.write(0, {"loss": float("nan"), "perplexity": float("inf")})
+  metrics.close()
+  for _ in range(2):  # as written, and as a resumed run writes it again
+    (found,) = log.read(tmp_path / log.METRICS)
+    assert np.isnan(found["loss"]) and found["perplexity"] == float("inf")
+    log.MetricsLog(tmp_path, start=1, tensorboard=False).close()
+  console = Console(record=True, width=80)
+  console.print(scores_table({"base": found}, "validation"))
+  assert "nan" in console.export_text()
 
 
 def test_tensorboard_has_the_same_numbers(tmp_path):
