@@ -57,7 +57,7 @@ def get_config() -> ConfigDict:
   o.learning_rate = 2e-5
   o.schedule = "cosine"  # constant | linear | cosine
   o.warmup = "5%"
-  o.weight_decay = 0.0  # on matrices; norms and biases are left alone
+  o.weight_decay = 0.0  # times the learning rate, of matrices and tables; norms, biases and other vectors are left alone
   o.b1 = 0.9
   o.b2 = 0.999
   o.eps = 1e-8

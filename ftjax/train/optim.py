@@ -1,6 +1,5 @@
 """Optimizers and learning-rate schedules by name, from Optax."""
 
-import re
 from collections.abc import Callable
 
 import jax
@@ -12,7 +11,7 @@ from jax.sharding import NamedSharding
 from ftjax import tree
 from ftjax.config import InputError, choice, positive
 from ftjax.parallel.mesh import fit
-from ftjax.train import apollo, moments, rates
+from ftjax.train import apollo, leaves, moments, rates
 
 SCHEDULES = ("constant", "linear", "cosine")
 SCHEDULE_FREE = "schedule_free"
@@ -41,96 +40,62 @@ def make_schedule(name: str, learning_rate: float, *, warmup: int, total: int) -
   return optax.join_schedules([optax.linear_schedule(0.0, learning_rate, warmup), after], [warmup])
 
 
-def decayed(params) -> dict:
-  """True for the leaves that weight decay acts on: matrices, but neither norms, biases nor
-  magnitudes."""
-  return tree.map_named(lambda name, _: not re.search(r"/(bias|scale|magnitude)$", name), params)
-
-
-def _adamw(schedule, b1, b2, eps, weight_decay, stored, rank):
+def _adam(b1, b2, eps, stored, rank):
   del rank
-  return optax.chain(
-    moments.scale_by_adam(b1, b2, eps, stored),
-    optax.add_decayed_weights(weight_decay, decayed),
-    optax.scale_by_learning_rate(schedule),
-  )
+  return moments.scale_by_adam(b1, b2, eps, stored)
 
 
-def _lion(schedule, b1, b2, eps, weight_decay, stored, rank):
+def _lion(b1, b2, eps, stored, rank):
   del eps, stored, rank
-  return optax.lion(schedule, b1=b1, b2=b2, weight_decay=weight_decay, mask=decayed)
+  return optax.scale_by_lion(b1, b2)
 
 
-def _sgd(schedule, b1, b2, eps, weight_decay, stored, rank):
+def _sgd(b1, b2, eps, stored, rank):
   del b2, eps, stored, rank
-  return optax.chain(
-    optax.add_decayed_weights(weight_decay, decayed), optax.sgd(schedule, momentum=b1 or None)
-  )
+  return optax.trace(b1) if b1 else optax.identity()
 
 
-def _adafactor(schedule, b1, b2, eps, weight_decay, stored, rank):
+def _adafactor(b1, b2, eps, stored, rank):
   """Shazeer & Stern 2018, as T5 was tuned with it: no momentum, which would be a number for each
   weight."""
   del b1, b2, eps, stored, rank
-  return optax.adafactor(
-    schedule, weight_decay_rate=weight_decay or None, weight_decay_mask=decayed
-  )
+  return optax.chain(optax.adafactor(None), optax.scale(-1.0))  # Its steps go down, ours up.
 
 
-def _muon(schedule, b1, b2, eps, weight_decay, stored, rank):
+def _muon(b1, b2, eps, stored, rank):
   """Matrices' momenta made orthogonal (Jordan et al. 2024), at the size of Adam's steps (Liu et al.
-  2025), so that one learning rate serves them and the rest: tables, head, vectors have Adam."""
-  del stored, rank
-  steps = optax.contrib.muon(
-    -1.0,  # Its sign is turned here and once more below, where decay has been added.
-    eps=eps,
-    adam_b1=b1,
-    adam_b2=b2,
-    consistent_rms=0.2,
-    muon_weight_dimension_numbers=matrices,
+  2025), so that one learning rate serves them and the rest."""
+  del rank
+  muon = optax.contrib.muon(
+    -1.0, eps=eps, consistent_rms=0.2, muon_weight_dimension_numbers=leaves.matrices
   )
-  decay = optax.add_decayed_weights(weight_decay, decayed)
-  return optax.chain(steps, decay, optax.scale_by_learning_rate(schedule))
+  return _of_matrices(muon, b1, b2, eps, stored)
 
 
-def _apollo(schedule, b1, b2, eps, weight_decay, stored, rank):
-  """Adam's step sizes for matrices from moments of `rank` rows; tables, head and vectors have Adam."""
-  steps = optax.partition(
-    {
-      "matrix": apollo.scale_by_apollo(b1, b2, eps, rank, matrices),
-      "rest": moments.scale_by_adam(b1, b2, eps, stored),
-    },
-    lambda params: jax.tree.map(
-      lambda x, d: "rest" if d is None else "matrix", params, matrices(params)
-    ),
+def _apollo(b1, b2, eps, stored, rank):
+  """Adam's step sizes for matrices from moments of `rank` rows."""
+  steps = apollo.scale_by_apollo(b1, b2, eps, rank, leaves.matrices)
+  return _of_matrices(steps, b1, b2, eps, stored)
+
+
+def _of_matrices(tx, b1, b2, eps, stored):
+  """tx for matrices; tables, head and vectors have Adam."""
+  kind = lambda x, dims: "rest" if dims is None else "matrix"
+  return optax.partition(
+    {"matrix": tx, "rest": moments.scale_by_adam(b1, b2, eps, stored)},
+    lambda params: jax.tree.map(kind, params, leaves.matrices(params)),
   )
-  decay = optax.add_decayed_weights(weight_decay, decayed)
-  return optax.chain(steps, decay, optax.scale_by_learning_rate(schedule))
 
 
-def _schedule_free(schedule, b1, b2, eps, weight_decay, stored, rank):
+def _schedule_free(b1, b2, eps, stored, rank):
   """What make_optimizer wraps: Adam without momentum, in whose place the average comes."""
   del b1
-  return _adamw(schedule, 0.0, b2, eps, weight_decay, stored, rank)
+  return _adam(0.0, b2, eps, stored, rank)
 
 
-def matrices(params):
-  """Which dims of each leaf are a matrix's inputs and outputs, for Muon and APOLLO; None where it is
-  none."""
-  numbers = optax.contrib.MuonDimensionNumbers
-
-  def sides(name, x):
-    if not re.search(r"^(params|lora)/layers/.*/(kernel|a|b)$", name):
-      return None
-    lead = 2 if "/experts/" in name and "/router/" not in name else 1
-    inputs = 2 if re.search(r"/attention/out/(kernel|a)$", name) else 1
-    return numbers(tuple(range(lead, lead + inputs)), tuple(range(lead + inputs, x.ndim)))
-
-  return tree.map_named(sides, params)
-
-
+# fn(b1, b2, eps, stored, rank) -> steps of rate 1, uphill and without decay: make_optimizer adds both.
 OPTIMIZERS: dict[str, Callable] = {
-  "adamw": _adamw,
+  "adamw": _adam,
   "lion": _lion,
   "sgd": _sgd,
   "adafactor": _adafactor,
@@ -157,12 +122,16 @@ def make_optimizer(
 ) -> optax.GradientTransformation:
   """An Optax optimizer behind clipping by the global norm (`clip` = 0: none).
 
-  stored: of moments.MOMENTS. rank: of APOLLO's projections. lora_plus, layer_decay: rates.multipliers. stochastic_rounding: of
-  weights in bfloat16 (moments.round_weights).
+  weight_decay: an update takes learning rate x weight_decay of every number in leaves.decayed,
+  whatever the optimizer (Loshchilov & Hutter 2019). stored: of moments.MOMENTS. rank: of APOLLO's
+  projections. lora_plus, layer_decay: rates.multipliers. stochastic_rounding: of weights in bfloat16
+  (moments.round_weights).
   """
   choice(name, OPTIMIZERS, "optim.name")
   rates.check(lora_plus, layer_decay)
-  steps = [OPTIMIZERS[name](schedule, b1, b2, eps, weight_decay, stored, rank)]
+  decay = optax.add_decayed_weights(weight_decay, leaves.decayed)
+  direction = OPTIMIZERS[name](b1, b2, eps, stored, rank)
+  steps = [optax.chain(direction, decay, optax.scale_by_learning_rate(schedule))]
   if clip:
     steps = [optax.clip_by_global_norm(clip), *steps]
   if lora_plus != 1 or layer_decay != 1:

@@ -1,4 +1,4 @@
-"""Schedules are transformers', AdamW is PyTorch's, decay leaves norms and biases alone."""
+"""Schedules are transformers', AdamW is PyTorch's, decay means the same to every optimizer."""
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+from ftjax import tree
 from ftjax.config import InputError
 from ftjax.defaults import get_config
 from ftjax.train import optim
@@ -78,6 +79,39 @@ def test_every_optimizer_lowers_a_quadratic(name):
   assert loss(params) < 0.9 * before
 
 
+@pytest.mark.parametrize("name", sorted(optim.OPTIMIZERS))
+@pytest.mark.parametrize("rate", [1e-6, 0.1])
+def test_decay_is_the_same_for_every_optimizer(name, rate):
+  """A share of rate x weight_decay of a matrix, and nothing of its bias or norm, without a gradient."""
+  like = lambda *shape: jnp.ones(shape, jnp.float32)
+  mlp = {"up": {"kernel": like(2, 4, 8), "bias": like(2, 8)}, "norm": {"scale": like(2, 8)}}
+  params = {"params": {"embed": {"tokens": like(9, 8)}, "layers": {"mlp": mlp}}}
+  tx = optim.make_optimizer(name, optax.constant_schedule(rate), weight_decay=0.5)
+  updates, _ = tx.update(jax.tree.map(jnp.zeros_like, params), tx.init(params), params)
+  for leaf, x in tree.flatten(optax.apply_updates(params, updates)).items():
+    wanted = 1 - rate * 0.5 if leaf.endswith(("kernel", "tokens")) else 1.0
+    np.testing.assert_allclose(x, wanted, rtol=1e-7, err_msg=leaf)
+
+
+@pytest.mark.parametrize("name", ["muon", "apollo"])
+def test_tables_of_matrix_optimizers_have_adam(name):
+  """With its momenta: b1, b2 and eps reach it."""
+  table = {"params": {"embed": {"tokens": jnp.asarray(np.linspace(1, 2, 12).reshape(3, 4))}}}
+
+  def after_three(name):
+    tx = optim.make_optimizer(
+      name, optax.constant_schedule(0.1), b1=0.7, b2=0.6, eps=0.5, clip=0.0
+    )
+    params, state = table, tx.init(table)
+    for scale in (1.0, 0.1, 3.0):
+      grads = jax.tree.map(lambda x, s=scale: s * jnp.sin(x), table)
+      updates, state = tx.update(grads, state, params)
+      params = optax.apply_updates(params, updates)
+    return jax.tree.leaves(params)[0]
+
+  np.testing.assert_array_equal(after_three(name), after_three("adamw"))
+
+
 def test_errors_name_the_key_and_what_is_allowed():
   with pytest.raises(
     InputError, match=r"optim.schedule='cosin' is not known. Use one of: constant, linear, cosine"
@@ -98,13 +132,13 @@ def test_schedule_free_is_the_three_lines_of_its_paper():
   tx = optim.make_optimizer(
     optim.SCHEDULE_FREE, lambda n: jnp.asarray(rates)[n], b1=b1, b2=b2, eps=eps, clip=0.0
   )
-  ours = np.array([1.0, -2.0, 3.0], np.float32)
+  ours = {"kernel": np.array([1.0, -2.0, 3.0], np.float32)}
   state = tx.init(ours)
-  x = y = z = ours.astype(np.float64)
+  x = y = z = ours["kernel"].astype(np.float64)
   v, total, highest = np.zeros(3), 0.0, 0.0
   for t, rate in enumerate(rates, 1):
-    updates, state = tx.update(slope(ours), state, ours)
-    ours = np.asarray(optax.apply_updates(ours, updates))
+    updates, state = tx.update({"kernel": slope(ours["kernel"])}, state, ours)
+    ours = optax.apply_updates(ours, updates)
     g = slope(y)
     v = b2 * v + (1 - b2) * g**2
     z = z - rate * g / (np.sqrt(v / (1 - b2**t)) + eps)
@@ -112,8 +146,8 @@ def test_schedule_free_is_the_three_lines_of_its_paper():
     total += highest**2
     x = x + (highest**2 / total if total else 0) * (z - x)
     y = (1 - b1) * z + b1 * x
-    np.testing.assert_allclose(ours, y, rtol=1e-5)
-    np.testing.assert_allclose(optim.averaged(state, ours), x, rtol=1e-5)
+    np.testing.assert_allclose(ours["kernel"], y, rtol=1e-5)
+    np.testing.assert_allclose(optim.averaged(state, ours)["kernel"], x, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
