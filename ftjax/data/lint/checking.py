@@ -13,6 +13,7 @@ from typing import IO, Any
 from ftjax.config import InputError
 from ftjax.data.lines import line as json_line
 from ftjax.data.lint import private, rows
+from ftjax.data.lint.decoding import error
 from ftjax.data.lint.notes import Notes
 from ftjax.data.lint.problem import PRIVATE_ROWS, Findings
 from ftjax.data.lint.reading import Found, found
@@ -142,10 +143,30 @@ def _found(path: str, limit: int) -> Iterator[Found]:
     except FileNotFoundError as e:
       raise InputError(f"No file at {path!r}. Check the path.") from e
   else:
-    from ftjax.data.sources import csv
+    yield from _table(path)
 
-    for record in csv.records(path):
+
+def _table(path: str) -> Iterator[Found]:
+  """The rows of a table, and each line of it that cannot be read, in order."""
+  from ftjax.data.sources import csv
+
+  bad: list[InputError] = []
+  try:
+    for record in csv.records(path, bad.append):
+      yield from map(_unread, bad)
+      bad.clear()
       yield _of_table(record)
+  except FileNotFoundError as e:
+    raise InputError(f"No file at {path!r}. Check the path.") from e
+  yield from map(_unread, bad)
+
+
+def _unread(told: InputError) -> Found:
+  """A line of a table as a finding, of the message that reading it gave: "FILE:LINE: what it is"."""
+  place, _, what = str(told).partition(": ")
+  number = place.rpartition(":")[2]
+  line = int(number) if number.isdigit() else 1
+  return Found(line, None, "", None, [error("broken-table", line, -1, why=what)])
 
 
 def _kind(path: str) -> str:

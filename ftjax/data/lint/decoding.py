@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import codecs
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import IO, Any, NamedTuple
 
-from ftjax.data.lint.problem import ERROR, Problem
+from ftjax.data.encoding import Utf8
+from ftjax.data.lint.problem import ERROR, WARNING, Problem
 from ftjax.data.lint.wording import WORDING
 
 _CHUNK = 1 << 20
@@ -26,6 +27,11 @@ def error(code: str, line: int, at: int, **words: Any) -> Problem:
   """An error in the wording of its code. at: the place in the line, from 0; -1 = the whole line."""
   message, fix, mends = WORDING[code]
   return Problem(code, ERROR, line, at + 1, message.format(**words), fix.format(**words), mends)
+
+
+def warning(code: str, line: int, at: int) -> Problem:
+  """As `error`, for what training reads all the same."""
+  return replace(error(code, line, at), level=WARNING)
 
 
 def lines(f: IO[bytes], limit: int) -> Iterator[Line]:
@@ -48,28 +54,22 @@ def lines(f: IO[bytes], limit: int) -> Iterator[Line]:
 
 
 def _chunks(f: IO[bytes], problems: list[Problem]) -> Iterator[bytes | None]:
-  """A file piece by piece: as UTF-8 where it is UTF-16, without a byte order mark, both of which are
-  noted. None = it cannot be read on."""
-  read = getattr(f, "read1", f.read)  # which gives what there is before damage, not all or nothing
-  decoder = None
-  first = True
+  """A file piece by piece, as UTF-8; what else it is in is noted. None = it cannot be read on."""
+  text = Utf8(f, lossy=True)
   while True:
+    first = not text.encoding
     try:
-      chunk = read(_CHUNK)
+      chunk = text.read(_CHUNK)
     except (OSError, EOFError, zlib.error):
       yield None
       return
-    if first:
-      if chunk.startswith(codecs.BOM_UTF8):
-        chunk = chunk[len(codecs.BOM_UTF8) :]
-        problems.append(error("byte-order-mark", 1, 0))
-      elif chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        decoder = codecs.getincrementaldecoder("utf-16")("replace")
-        problems.append(error("utf-16", 1, -1))
-      first = False
+    if first and text.encoding != "utf-8":
+      problems.append(warning("utf-16", 1, -1))
+    elif first and text.marked:
+      problems.append(warning("byte-order-mark", 1, 0))
     if not chunk:
       return
-    yield decoder.decode(chunk).encode() if decoder else chunk
+    yield chunk
 
 
 def _pieces(chunks: Iterator[bytes | None], limit: int) -> Iterator[tuple[bytes | None, int]]:

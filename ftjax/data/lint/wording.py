@@ -4,6 +4,7 @@ BROKEN = "broken-json"
 
 WORDING: dict[str, tuple[str, str, bool]] = {
   BROKEN: ("This is not JSON: {why}.", "Mend the line by hand, or remove it.", False),
+  "broken-table": ("{why}", "Mend the line, or remove it.", False),
   "trailing-comma": ("A comma that nothing follows.", "Remove the comma.", True),
   "missing-comma": ("No comma between two members.", "Add the comma.", True),
   "single-quotes": ("Strings in single quotes.", 'JSON has double quotes only: "text".', True),

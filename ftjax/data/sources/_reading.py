@@ -16,6 +16,7 @@ from typing import IO
 import fsspec
 
 from ftjax.config import InputError
+from ftjax.data import encoding
 from ftjax.data.record import Bad
 from ftjax.storage import is_remote, open_file
 
@@ -72,6 +73,11 @@ def open_input(path: str, how: Reading = DEFAULT) -> IO[bytes]:
   fs, bare = fsspec.core.url_to_fs(path)
   raw = _Unpacked(open_file(path), path, max(_FREE, how.max_ratio * fs.size(bare)))
   return io.BufferedReader(raw, _CHUNK)
+
+
+def open_text(path: str, how: Reading = DEFAULT, *, carriage: bool = False) -> IO[bytes]:
+  """As `open_input`, with the text as UTF-8 without a byte order mark (encoding.Utf8)."""
+  return io.BufferedReader(encoding.Utf8(open_input(path, how), carriage=carriage), _CHUNK)
 
 
 def _open_member(archive: str, member: str, how: Reading) -> IO[bytes]:
@@ -182,10 +188,9 @@ def read_document(path: str, bad: Bad, how: Reading = DEFAULT) -> bytes | None:
 
 
 def decode(raw: bytes, place: str, bad: Bad) -> str | None:
-  """UTF-8 text (UTF-16 with a byte order mark, too); None where it is neither, told to `bad`."""
-  encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+  """UTF-8 or UTF-16 text; None where it is neither, told to `bad`."""
   try:
-    return raw.decode(encoding)
+    return encoding.decode(raw)
   except UnicodeDecodeError as e:
     error = InputError(
       f"{place}: not UTF-8 text ({e.reason} at byte {e.start + 1}). Convert it: iconv -f latin1 -t utf-8."

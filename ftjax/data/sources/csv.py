@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ftjax.config import InputError
 from ftjax.data.record import Bad, Record, raise_error
-from ftjax.data.sources._reading import DEFAULT, Reading, lines, open_input
+from ftjax.data.sources._reading import DEFAULT, Reading, lines, open_text
 
 
 def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterator[Record]:
@@ -16,11 +16,14 @@ def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterat
   csv.field_size_limit(
     how.max_line
   )  # The default refuses fields above 128 KiB, such as an article.
-  with open_input(path, how) as f:
+  with open_text(path, how, carriage=True) as f:
     text = _Lines(lines(f, path, lambda e: text.faults.append(e), how), path)
     first = next(text, "")
     reader = csv.reader(_chain(first, text), delimiter=_delimiter(first, path), strict=True)
-    header = [name.strip() for name in next(reader, [])]
+    try:
+      header = [name.strip() for name in next(reader, [])]
+    except csv.Error as e:
+      text.faults.append(InputError(f"{path}:1: not a readable table: {e}."))
     if text.faults:
       bad(text.faults[0])
       return
@@ -70,7 +73,7 @@ class _Lines:
       self.held, self.number = (number, line), number - 1
       return "\n"
     try:
-      return line.decode("utf-8-sig" if self.number == 1 else "utf-8")
+      return line.decode()
     except UnicodeDecodeError as e:
       self.faults.append(
         InputError(

@@ -10,7 +10,7 @@ from typing import IO, Any
 from ftjax.config import InputError
 from ftjax.data.record import Bad, Record, raise_error
 from ftjax.data.sources import jsonl
-from ftjax.data.sources._reading import DEFAULT, Reading, open_input, read_document, size
+from ftjax.data.sources._reading import DEFAULT, Reading, decode, open_text, read_document, size
 
 _CHUNK = 1 << 20
 _SPACE = " \t\n\r"
@@ -21,8 +21,8 @@ def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterat
   objects. What stands before a fault in the file is read. JSON lines in a ".json" file, which many
   tools write, are read as such."""
   try:
-    with open_input(path, how) as f:
-      listed = f.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
+    with open_text(path, how) as f:
+      listed = f.read(64).lstrip()[:1] == b"["
     rows = _listed(path, how) if listed else iter(_whole(path, how))
   except InputError as e:
     bad(e)
@@ -52,11 +52,9 @@ class _Lines(Exception):
 
 
 def _whole(path: str, how: Reading) -> list[Any]:
-  raw = read_document(path, raise_error, how)
+  text = decode(read_document(path, raise_error, how), path, raise_error)
   try:
-    data = json.loads(raw.decode("utf-8-sig"))
-  except UnicodeDecodeError as e:
-    raise InputError(f"{path}: not UTF-8 text ({e.reason} at byte {e.start + 1}).") from e
+    data = json.loads(text)
   except json.JSONDecodeError as e:
     if e.msg == "Extra data":  # A whole value, then another: one object a line.
       raise _Lines from None
@@ -77,7 +75,7 @@ def _whole(path: str, how: Reading) -> list[Any]:
 
 
 def _listed(path: str, how: Reading) -> Iterator[Any]:
-  with open_input(path, how) as f:
+  with open_text(path, how) as f:
     window = _Window(f, path, how)
     window.expect("[")
     if window.peek() == "]":
@@ -104,7 +102,6 @@ class _Window:
     self.line, self.column = 1, 1  # of the window's first character
     self.parser = json.JSONDecoder()
     self.more(_CHUNK)
-    self.text = self.text.removeprefix("\ufeff")
 
   def more(self, count: int) -> None:
     passed = self.text[: self.at]

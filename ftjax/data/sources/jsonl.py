@@ -5,16 +5,16 @@ from collections.abc import Iterator
 
 from ftjax.config import InputError
 from ftjax.data.record import Bad, Record, raise_error
-from ftjax.data.sources._reading import DEFAULT, Reading, lines, open_input
+from ftjax.data.sources._reading import DEFAULT, Reading, lines, open_text
 
 
 def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterator[Record]:
-  """Tells `bad` the line (and column) of each line that is not a JSON object in UTF-8, or is too
+  """Tells `bad` the line (and column) of each line that is not a JSON object, or is too
   long."""
-  with open_input(path, how) as f:
+  with open_text(path, how) as f:
     for number, line in lines(f, path, bad, how):
       try:
-        row = _row(line, number, f"{path}:{number}")
+        row = _row(line, f"{path}:{number}")
       except InputError as e:
         bad(e)
         continue
@@ -22,9 +22,9 @@ def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterat
         yield Record(row, f"{path}:{number}")
 
 
-def _row(line: bytes, number: int, place: str) -> dict | None:
+def _row(line: bytes, place: str) -> dict | None:
   try:
-    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+    text = line.decode()
   except UnicodeDecodeError as e:
     raise InputError(f"{place}: not UTF-8 text ({e.reason} at byte {e.start + 1}).") from e
   if not text.strip():

@@ -1,9 +1,9 @@
 """Plain text: a file is one document."""
 
-import codecs
 from collections.abc import Iterator
 
 from ftjax.config import InputError
+from ftjax.data import encoding
 from ftjax.data.record import Bad, Record, raise_error
 from ftjax.data.sources._reading import DEFAULT, Reading, read_document
 
@@ -11,14 +11,13 @@ _OTHER_ENCODING = 0.02  # share of unreadable lines from which on the whole file
 
 
 def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterator[Record]:
-  """One record {"text": the whole file}. Tells `bad` each line that is not UTF-8 (a file
-  with the byte order mark of UTF-16 is read as that), and leaves it out; where they are many, the file is refused as a whole."""
+  """One record {"text": the whole file}. Tells `bad` each line that is neither UTF-8 nor UTF-16, and leaves
+  it out; where they are many, the file is refused as a whole."""
   raw = read_document(path, bad, how)
   if raw is None:
     return
-  utf16 = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
   try:
-    yield Record({"text": raw.decode("utf-16" if utf16 else "utf-8-sig")}, path)
+    yield Record({"text": encoding.decode(raw)}, path)
     return
   except UnicodeDecodeError as e:
     error = InputError(
