@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import fsspec
 
@@ -57,14 +57,38 @@ def local(path: str | Path, flag: str) -> Path:
   return Path(path).expanduser()
 
 
+_EXTRAS = {
+  "gs": ("gcsfs", "gcs"),
+  "gcs": ("gcsfs", "gcs"),
+  "s3": ("s3fs", "s3"),
+  "s3a": ("s3fs", "s3"),
+}
+
+
+def filesystem(path: str) -> tuple[Any, str]:
+  """(fsspec's file system of a path, the path in it). Raises InputError where its library is missing."""
+  try:
+    return fsspec.core.url_to_fs(os.path.expanduser(str(path)))
+  except (ImportError, ValueError) as e:  # ValueError: a scheme that fsspec does not know
+    scheme = str(path).partition("://")[0]
+    library, extra = _EXTRAS.get(scheme, ("", ""))
+    raise InputError(
+      f"{path}: {scheme}:// needs {library}, which is not installed: pip install 'ftjax[{extra}]'."
+      if library and isinstance(e, ImportError)
+      else f"{path}: {scheme}:// cannot be read: {str(e).rstrip('.')}."
+    ) from e
+
+
 def expand(pattern: str) -> list[str]:
-  """The files that a path or glob names, sorted; an InputError when there are none."""
-  fs, root = fsspec.core.url_to_fs(os.path.expanduser(str(pattern)))
+  """The files that a path or glob names, sorted; an InputError when there are none. A file whose own
+  name looks like a glob is that file."""
+  fs, root = filesystem(pattern)
   scheme = str(pattern).split("://")[0] + "://" if is_remote(pattern) else ""
-  if any(c in root for c in "*?["):
-    paths = sorted(p for p in fs.glob(root) if not fs.isdir(p))
+  if fs.isfile(root):
+    paths = [root]
   else:
-    paths = [root] if fs.isfile(root) else []
+    magic = any(c in root for c in "*?[")
+    paths = sorted(p for p in fs.glob(root) if not fs.isdir(p)) if magic else []
   if not paths:
     raise InputError(
       f"No file at {pattern!r}. Check the path; relative paths start at {os.getcwd()}."
@@ -74,6 +98,8 @@ def expand(pattern: str) -> list[str]:
 
 def open_file(path: str, mode: str = "rb", **kwargs) -> IO:
   """Opens a local or remote file for reading (".gz", ".zst" and the like are decompressed)."""
+  if is_remote(path):
+    filesystem(path)  # says which library is missing
   return fsspec.open(str(path), mode, compression="infer", **kwargs).open()
 
 

@@ -5,7 +5,6 @@ Without --prompt or --prompts it reads prompts, a line each, and streams the ans
 """
 
 import sys
-from pathlib import Path
 
 from absl import flags
 
@@ -50,9 +49,12 @@ def main() -> None:
 
 
 def _lines(path: str) -> list[str]:
-  if not Path(path).is_file():
-    raise InputError(f"--prompts={path}: there is no such file.")
-  return Path(path).read_text(encoding="utf-8").splitlines()
+  from ftjax.data.encoding import lines_of
+
+  try:
+    return lines_of(path)
+  except InputError as e:
+    raise InputError(f"--prompts: {e}") from e
 
 
 if __name__ == "__main__":

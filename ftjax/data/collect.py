@@ -102,7 +102,7 @@ def sources(value: Any, defaults: Mapping[str, Any] | None = None) -> list[Sourc
   """All entries of `config.sources`: one or a list of them, or paths between commas. Names are made
   distinct; raises InputError for two that were given alike."""
   if isinstance(value, str):
-    value = [part.strip() for part in value.split(",") if part.strip()]
+    value = files.split(value)
   elif hasattr(value, "items"):
     value = [value]
   entries = list(value)

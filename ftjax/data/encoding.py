@@ -5,7 +5,10 @@ from __future__ import annotations
 import codecs
 import io
 import re
+from pathlib import Path
 from typing import IO
+
+from ftjax.config import InputError
 
 _CHUNK = 1 << 20
 _MARKS = (
@@ -32,6 +35,22 @@ def decode(raw: bytes) -> str:
   """A whole text. Raises UnicodeDecodeError where it is not what its first bytes say."""
   name, mark = encoding_of(raw)
   return raw[mark:].decode(name)
+
+
+def lines_of(path: str | Path) -> list[str]:
+  """The lines of a text file. They end at LF or CR LF, never inside a text that holds U+2028 and its
+  like, as str.splitlines has it. Raises InputError for a file that is not there or not text."""
+  try:
+    text = decode(Path(path).read_bytes())
+  except UnicodeDecodeError as e:
+    raise InputError(
+      f"{path}: neither UTF-8 nor UTF-16 text ({e.reason} at byte {e.start + 1}). Convert it: "
+      "iconv -f latin1 -t utf-8."
+    ) from e
+  except OSError as e:
+    raise InputError(f"{path}: cannot be read: {e.strerror}.") from e
+  lines = text.replace("\r\n", "\n").split("\n")
+  return lines if lines[-1] else lines[:-1]
 
 
 class Utf8(io.RawIOBase):

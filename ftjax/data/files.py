@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
-
-import fsspec
 
 from ftjax import plugin, storage
 from ftjax.config import InputError
@@ -27,6 +26,26 @@ def by_name(spec: str) -> tuple[str, str]:
   kind, colon, rest = spec.partition(":")
   named = colon and rest and not rest.startswith("//") and kind in plugin.names(SOURCES)
   return (kind, rest) if named or (colon and kind in HUBS) else ("", spec)
+
+
+def split(text: str) -> list[str]:
+  """The entries of a list between commas. A path that is there is one entry, whatever its name."""
+  pieces, out = text.split(","), []
+  while pieces:
+    count = len(pieces)
+    while count > 1 and not exists(",".join(pieces[:count]).strip()):
+      count -= 1
+    out.append(",".join(pieces[:count]).strip())
+    pieces = pieces[count:]
+  return list(filter(None, out))
+
+
+def exists(entry: str) -> bool:
+  """Whether an entry of a list, without the source before it and the split or weight after it, is a
+  local path that is there."""
+  path = os.path.expanduser(by_name(entry)[1])
+  bare = re.sub(r"(:(train|validation|test)|@-?[0-9]*\.?[0-9]+)$", "", path)
+  return os.path.lexists(path) or os.path.lexists(bare)
 
 
 def suffix_of(path: str) -> str:
@@ -56,7 +75,7 @@ def is_web(path: str) -> bool:
 def expand(path: str) -> list[str]:
   """The files of a path, glob or folder, and the members of zip archives, sorted. Hidden files and
   folders are passed over. Raises InputError where there are none."""
-  fs, root = fsspec.core.url_to_fs(os.path.expanduser(path))
+  fs, root = storage.filesystem(path)
   if not fs.isdir(root):
     files = storage.expand(path)
   elif storage.is_remote(path):
@@ -85,7 +104,8 @@ def members(archive: str) -> list[str]:
   """The files of a zip archive, as "archive.zip::member"; the archive itself where it cannot be
   read."""
   try:
-    with fsspec.open(archive, "rb") as f, zipfile.ZipFile(f) as packed:
+    fs, bare = storage.filesystem(archive)
+    with fs.open(bare, "rb") as f, zipfile.ZipFile(f) as packed:
       infos = [i for i in packed.infolist() if not i.is_dir()]
       names = [i.filename for i in infos if not _hidden("/" + i.filename)]
   except (zipfile.BadZipFile, NotImplementedError):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +16,8 @@ from ftjax.data import files
 from ftjax.data.record import Record
 from ftjax.data.versions import training
 from ftjax.data.versions.manifest import Version
+
+_ROWS = ("jsonl", "json", "csv", "parquet")  # sources of files that may be trained on as they are
 
 
 def read(spec: str | Sequence[Any], key: str = "data.train", split: str = "train") -> list[Record]:
@@ -36,7 +40,7 @@ def read(spec: str | Sequence[Any], key: str = "data.train", split: str = "train
     )
   sources = []
   for name, _ in parts:
-    rows = list(_records(name, split))
+    rows = list(_records(name, key, split))
     if not rows:
       raise InputError(f"{name!r} has no rows.")
     sources.append(rows)
@@ -52,7 +56,7 @@ def read(spec: str | Sequence[Any], key: str = "data.train", split: str = "train
 
 def _parts(spec: str | Sequence[Any]) -> list[Any]:
   if isinstance(spec, str):
-    return [part.strip() for part in spec.split(",") if part.strip()]
+    return files.split(spec)
   if len(spec) == 2 and isinstance(spec[0], str) and isinstance(spec[1], (int, float)):
     return [spec]  # One (source, weight) pair.
   return list(spec)
@@ -64,6 +68,8 @@ def _weighted(part: Any) -> tuple[str, float | None]:
       raise InputError(f"data.train: {part!r} must be a path or a (path, weight) pair.")
     return str(part[0]), float(part[1])
   found = re.fullmatch(r"(.+)@(-?[0-9]*\.?[0-9]+)", part)
+  if os.path.lexists(os.path.expanduser(part)):
+    found = None
   return (found[1].strip(), float(found[2])) if found else (part, None)
 
 
@@ -73,7 +79,7 @@ def versions(spec: str | Sequence[Any]) -> list[Version]:
   return [found[0] for found in opened if found and not found[1]]
 
 
-def _records(name: str, split: str) -> Iterator[Record]:
+def _records(name: str, key: str, split: str) -> Iterator[Record]:
   if found := training.open_version(name):
     yield from training.records(found[0], found[1] or split)
     return
@@ -81,8 +87,25 @@ def _records(name: str, split: str) -> Iterator[Record]:
   if kind in files.HUBS or kind == "wp":
     yield from plugin.load(files.SOURCES, kind).records(rest)
     return
+  if os.path.isdir(os.path.expanduser(rest)):
+    raise InputError(_prepare_first(rest, key))
   for path in storage.expand(rest):
     yield from plugin.load(files.SOURCES, kind or files.source_of(path)).records(path)
+
+
+def _prepare_first(folder: str, key: str) -> str:
+  """What to do with a folder that is no version of a dataset."""
+  names = os.listdir(os.path.expanduser(folder))
+  if {"dataset_dict.json", "state.json"} & set(names):
+    return f"{folder} is a dataset of Hugging Face's `datasets`: say {key}=hf:{folder}."
+  told = (
+    f"{folder} is a folder of files, not a prepared dataset. Prepare it first:\n"
+    f"python scripts/prepare_data.py --config.sources={shlex.quote(folder)} --config.output=prepared\n"
+    f"and read the result: {key}=prepared."
+  )
+  rows = sorted({s for s in (files.suffix_of(n) for n in names) if files.SUFFIXES.get(s) in _ROWS})
+  listed = " or ".join(f"{key}='{folder.rstrip('/')}/*{suffix}'" for suffix in rows)
+  return told + (f" Its rows as they are: {listed}." if rows else "")
 
 
 def _sized(rows: list[Record], count: int) -> list[Record]:

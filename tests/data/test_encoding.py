@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from ftjax.data.encoding import Utf8
+from ftjax.config import InputError
+from ftjax.data.encoding import Utf8, lines_of
 from ftjax.data.lint import check
 from ftjax.data.lint.problem import ERROR
 from ftjax.data.read import read
@@ -102,3 +103,19 @@ def test_pieces_of_any_size_give_the_same_text(piece):
   for encoding in ENCODINGS:
     got = io.BufferedReader(Utf8(Slow(encoded(text, encoding))), 5).read()
     assert got.decode() == text
+
+
+def test_lines_end_at_line_feeds_alone(tmp_path):
+  path = tmp_path / "prompts.txt"
+  lines = ["one\u2028still one", "two\x0b\x0c\x85\u2029", "", "three"]
+  for end in ("\n", "\r\n"):
+    for name in ENCODINGS:
+      path.write_bytes(encoded(end.join(lines), name))
+      assert lines_of(path) == lines
+      path.write_bytes(encoded("".join(line + end for line in lines), name))
+      assert lines_of(path) == lines
+  path.write_bytes(b"caf\xe9\n")
+  with pytest.raises(InputError, match="prompts.txt: neither UTF-8 nor UTF-16.*iconv"):
+    lines_of(path)
+  with pytest.raises(InputError, match="none.txt: cannot be read: No such file"):
+    lines_of(tmp_path / "none.txt")

@@ -3,11 +3,17 @@ bad."""
 
 import gzip
 import json
+import re
+import shlex
 import sys
 
 import pytest
 
+from ftjax import storage
 from ftjax.config import InputError
+from ftjax.data.collect import sources
+from ftjax.data.curate.settings import entries
+from ftjax.data.files import expand
 from ftjax.data.read import read
 
 ROWS = [
@@ -215,3 +221,61 @@ def test_training_reads_documents_of_other_kinds(tmp_path):
   (tmp_path / "c.txt").write_text("Ada: Five.\n")
   spec = f"{tmp_path}/a.md, {tmp_path}/b.vtt, transcript:{tmp_path}/c.txt"
   assert [r["text"] for r in fields(read(spec))] == ["# Three\n", "Four.", "Ada: Five."]
+
+
+def test_a_path_that_is_there_wins_over_its_reading_as_list_or_glob(jsonl, tmp_path):
+  names = ["a,b.jsonl", "[1] c.jsonl", "d*, e?.jsonl", "f@2.jsonl", "x,y,z.jsonl"]
+  whole = lambda spec: [r.fields["text"] for r in read(spec)]
+  for i, name in enumerate(names):
+    assert whole(jsonl([{"text": f"row {i}"}], name)) == [f"row {i}"]
+  listed = f"{tmp_path}/a,b.jsonl, {tmp_path}/d*, e?.jsonl,{tmp_path}/x,y,z.jsonl"
+  assert whole(listed) == ["row 0", "row 2", "row 4"]
+  assert whole(f"{tmp_path}/a,b.jsonl@1,{tmp_path}/[1] c.jsonl@1") == ["row 0", "row 1"]
+  (tmp_path / "x,y,z.jsonl").rename(tmp_path / "x,y,z.jsonl@2")
+  with pytest.raises(InputError, match="no source reads"):
+    whole(f"{tmp_path}/x,y,z.jsonl@2")
+
+
+def test_the_same_names_as_sources(jsonl, tmp_path):
+  for name in ("a,b.jsonl", "[c].jsonl"):
+    jsonl([{"text": name}], name)
+  spec = f"{tmp_path}/a,b.jsonl,{tmp_path}/[c].jsonl"
+  assert [s.parts() for s in sources(spec)] == [
+    [f"{tmp_path}/a,b.jsonl"],
+    [f"{tmp_path}/[c].jsonl"],
+  ]
+  assert entries(spec, "sources") == [f"{tmp_path}/a,b.jsonl", f"{tmp_path}/[c].jsonl"]
+
+
+def test_a_folder_of_raw_files_is_to_be_prepared_first(jsonl, tmp_path):
+  (tmp_path / "raw texts").mkdir()
+  (tmp_path / "raw texts" / "a.txt").write_text("A text.")
+  with pytest.raises(InputError, match="Prepare it first:") as e:
+    read(f"{tmp_path}/raw texts", "data.validation")
+  told = str(e.value)
+  command = shlex.split(told.split("\n")[1])
+  assert command[2:] == [f"--config.sources={tmp_path}/raw texts", "--config.output=prepared"]
+  assert "data.validation=prepared" in told and "as they are" not in told
+  jsonl([{"text": "row"}], "raw texts/b.jsonl")
+  with pytest.raises(InputError, match=r"as they are: data.train='(.*)'") as e:
+    read(f"{tmp_path}/raw texts")
+  assert len(read(re.search("as they are: data.train='(.*)'", str(e.value))[1])) == 1
+
+
+@pytest.mark.parametrize(
+  ("path", "library", "match"),
+  [
+    ("gs://bucket/a.jsonl", "gcsfs", r"gs://bucket/a.jsonl: gs:// needs gcsfs.*pip install 'ftjax\[gcs\]'"),
+    ("s3://bucket/*.jsonl", "s3fs", r"needs s3fs.*pip install 'ftjax\[s3\]'"),
+    ("nowhere://a.jsonl", "", "nowhere:// cannot be read"),
+  ],
+)  # fmt: skip
+def test_a_store_whose_library_is_missing(monkeypatch, path, library, match):
+  if library:
+    monkeypatch.setitem(sys.modules, library, None)
+  with pytest.raises(InputError, match=match):
+    read(path)
+  with pytest.raises(InputError, match=match):
+    storage.open_file(path)
+  with pytest.raises(InputError, match=match):
+    expand(path)

@@ -15,6 +15,7 @@ from ftjax import storage
 from ftjax.config import InputError, choice
 from ftjax.data.clean.span import Span, resolve, substitute
 from ftjax.data.example import Drop, Example
+from ftjax.data.files import split
 
 KEEP, MASK, DROP = "keep", "mask", "drop"
 _TOKEN = re.compile(r"\w+")
@@ -110,7 +111,7 @@ def make(settings: Mapping[str, Any]) -> Words:
 
 def _paths(settings: Mapping[str, Any]) -> Iterable[str]:
   names = settings["lists"]
-  names = names.split(",") if isinstance(names, str) else names
+  names = split(names) if isinstance(names, str) else names
   return [path.strip() for path in names if path.strip()]
 
 

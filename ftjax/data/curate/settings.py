@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftjax.config import InputError
+from ftjax.data import files
 from ftjax.data.defaults import get_config
 from ftjax.plugin import did_you_mean
 
@@ -82,7 +83,7 @@ def entries(value: Any, key: str) -> list[str | Settings]:
   if value is None or value == "":
     return []
   if isinstance(value, str):
-    return [part.strip() for part in value.split(",") if part.strip()]
+    return files.split(value)
   if isinstance(value, Mapping):
     return [dict(value)]
   if not isinstance(value, (list, tuple)) or not all(isinstance(v, (str, Mapping)) for v in value):
