@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from ftjax.config import InputError
 
 _BLOCK = 256  # tokens of one block of partial sums
+_TINY, _HUGE = (float(x) for x in (jnp.finfo(jnp.float32).tiny, jnp.finfo(jnp.float32).max))
 
 
 class Dials(NamedTuple):
@@ -49,21 +50,22 @@ class Sampling:
     check(
       "top_k",
       self.top_k,
-      self.top_k >= 0 and self.top_k == int(self.top_k),
+      self.top_k >= 0 and self.top_k % 1 == 0,
       "0 (off) or a whole number above",
     )
     check("top_p", self.top_p, 0 < self.top_p <= 1, "above 0 and at most 1 (off)")
     check(
       "repetition_penalty",
       self.repetition_penalty,
-      0 < self.repetition_penalty < float("inf"),
-      "above 0 (1 = off)",
+      1e-6 <= self.repetition_penalty <= 1e6,
+      "1e-6 to 1e6 (1 = off)",
     )
 
   @property
   def dials(self) -> Dials:
-    """The numbers, for the device."""
-    return Dials(*(jnp.float32(x) for x in (self.temperature, self.top_p, self.repetition_penalty)))
+    """The numbers, for the device: none that float32 takes for 0 or for infinity."""
+    numbers = self.temperature, self.top_p, self.repetition_penalty
+    return Dials(*(jnp.float32(min(max(x, _TINY), _HUGE)) for x in numbers))
 
   @property
   def parts(self) -> "Parts":
@@ -99,9 +101,11 @@ def penalize(logits_BV: jax.Array, seen_BV: jax.Array, penalty: jax.Array) -> ja
 
 
 def warp(logits_BV: jax.Array, parts: Parts, dials: Dials) -> jax.Array:
-  """Logits after temperature, top-k and top-p; what is cut off is -inf. Tokens tied at the
-  threshold all stay."""
-  logits_BV = logits_BV / dials.temperature
+  """Logits after temperature, top-k and top-p, the largest 0; what is cut off is -inf. Tokens tied at
+  the threshold all stay."""
+  # Quotients by a small temperature are so large that their own rounding would decide between tokens
+  # (compiled programs round them in two ways), or infinite: the largest is to be 0 before.
+  logits_BV = (logits_BV - logits_BV.max(-1, keepdims=True)) / dials.temperature
   V = logits_BV.shape[-1]
   if 0 < parts.top_k < V:
     best_Bk = jax.lax.top_k(logits_BV, parts.top_k)[0]

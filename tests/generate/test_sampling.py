@@ -8,7 +8,16 @@ import torch
 from transformers.generation import logits_process as reference
 
 from ftjax.config import InputError
-from ftjax.generate.sampling import Sampling, _first_above, best, draw, nucleus, penalize, warp
+from ftjax.generate.sampling import (
+  Sampling,
+  _first_above,
+  best,
+  choose,
+  draw,
+  nucleus,
+  penalize,
+  warp,
+)
 
 V = 1009
 
@@ -35,7 +44,8 @@ def test_warping_is_that_of_transformers(temperature, top_k, top_p):
     scores = reference.TopPLogitsWarper(top_p)(None, scores)
   ours = _warped(Sampling(temperature, top_k, top_p), logits)
   np.testing.assert_array_equal(np.isfinite(ours), np.isfinite(scores.numpy()))
-  np.testing.assert_allclose(ours, scores.numpy(), rtol=1e-6)
+  theirs = scores.numpy() - scores.numpy().max(-1, keepdims=True)  # the same distribution
+  np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
 def test_repetition_penalty_is_that_of_transformers():
@@ -88,10 +98,34 @@ def test_best_is_argmax_and_takes_the_first_of_equals():
   np.testing.assert_array_equal(best(jnp.asarray(logits)), logits.argmax(-1))
 
 
+@pytest.mark.parametrize("temperature", [1e-6, 1e-19, 1e-21, 1e-37, 1e-39, 1e-46, 5e-324])
+@pytest.mark.parametrize("others", [{}, {"top_k": 5}, {"top_p": 0.9}, {"top_k": 5, "top_p": 1e-46}])
+def test_the_colder_the_surer(temperature, others):
+  """Where float32 has no such number, or the logits over it would be infinite, as well."""
+  logits = _logits(3) * 1e4
+  sampling = Sampling(temperature, repetition_penalty=1e-6, **others)
+  logits = penalize(jnp.asarray(logits), jnp.asarray(logits > 0), sampling.dials.repetition_penalty)
+  chosen = choose(logits, jax.random.split(jax.random.key(0), 3), sampling.parts, sampling.dials)
+  np.testing.assert_array_equal(chosen, logits.argmax(-1))
+
+
+@pytest.mark.parametrize("top_k", [0, 5])
+def test_a_mass_of_nearly_nothing_leaves_the_best_token(top_k):
+  warped = _warped(Sampling(1.0, top_k, top_p=1e-46), _logits(3))
+  np.testing.assert_array_equal(np.isfinite(warped).sum(-1), 1)
+
+
+def test_the_hottest_draw_takes_any_token_that_is_left():
+  warped = _warped(Sampling(1e300, top_k=3), _logits(3))
+  np.testing.assert_array_equal(np.isfinite(warped).sum(-1) >= 3, True)
+  assert not np.isnan(warped).any()
+
+
 @pytest.mark.parametrize(
   "field,value",
   [("temperature", -0.1), ("temperature", float("nan")), ("top_k", -1), ("top_k", 2.5),
-   ("top_p", 0.0), ("top_p", 1.1), ("repetition_penalty", 0.0)],
+   ("top_k", float("inf")), ("top_p", 0.0), ("top_p", 1.1), ("repetition_penalty", 1e-7),
+   ("repetition_penalty", 1e300)],
 )  # fmt: skip
 def test_values_out_of_range_are_named(field, value):
   with pytest.raises(InputError, match=rf"{field}=.* out of range: it must be"):

@@ -99,9 +99,7 @@ def test_tables_of_matrix_optimizers_have_adam(name):
   table = {"params": {"embed": {"tokens": jnp.asarray(np.linspace(1, 2, 12).reshape(3, 4))}}}
 
   def after_three(name):
-    tx = optim.make_optimizer(
-      name, optax.constant_schedule(0.1), b1=0.7, b2=0.6, eps=0.5, clip=0.0
-    )
+    tx = optim.make_optimizer(name, optax.constant_schedule(0.1), b1=0.7, b2=0.6, eps=0.5, clip=0.0)
     params, state = table, tx.init(table)
     for scale in (1.0, 0.1, 3.0):
       grads = jax.tree.map(lambda x, s=scale: s * jnp.sin(x), table)
