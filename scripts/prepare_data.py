@@ -28,7 +28,7 @@ def main() -> int | None:
 
   config, said = _CONFIG.value, Said()
   if _VALIDATE.value:
-    return commands.validate(_VALIDATE.value, _FIX.value)
+    return commands.validate(_VALIDATE.value, _FIX.value, config.run.max_line)
   if _LIST.value:
     return commands.list_versions(config.output)
   if _DIFF.value:

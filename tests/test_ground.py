@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from ftjax import batch, config, plugin, storage, tree
+from ftjax import batch, config, plugin, sizes, storage, tree
 from ftjax.config import Duration, InputError
 
 NESTED = {"params": {"b": {"kernel": 1, "bias": 2}, "a": 3}, "lora": {"b": {"a": 4}}}
@@ -271,3 +271,27 @@ def test_a_package_is_hidden_until_it_is_there(monkeypatch):
 
   with plugin.hidden("colorsys"):
     assert sys.modules["colorsys"] is colorsys
+
+
+# Sizes.
+
+
+@pytest.mark.parametrize(
+  "text, count",
+  [("50MB", 50_000_000), ("50MiB", 52_428_800), ("50 mib", 52_428_800), ("2 GB", 2 * 10**9), ("1.5k", 1500),
+   ("64Mi", 64 << 20), ("1TiB", 1 << 40), (7, 7), ("52,428,800 B", 52_428_800)],
+)  # fmt: skip
+def test_a_mib_is_not_a_mb(text, count):
+  assert sizes.parse(text, "") == count
+
+
+@pytest.mark.parametrize("text", ["big", "0", "-1MB", "5iB", "1.2.3MB", "", "50Mbit", 0.4])
+def test_what_is_not_a_size_is_named(text):
+  with pytest.raises(InputError, match="run.max_line=.* is not a size. Write a number and a unit"):
+    sizes.parse(text, "run.max_line")
+
+
+def test_sizes_are_told_in_powers_of_ten():
+  counts = (0, 999, 1500, 999_600, 50_000_000, 52_428_800, 123_456_789, 5e14)
+  told = ["0 bytes", "999 bytes", "1.5 kB", "1 MB", "50 MB", "52.4 MB", "123 MB", "500 TB"]
+  assert [sizes.told(x) for x in counts] == told

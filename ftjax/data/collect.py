@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ftjax import plugin
+from ftjax import plugin, sizes
 from ftjax.config import InputError, choice, positive
 from ftjax.data import files, mapping, template
 from ftjax.data.documents import CHOICES
@@ -69,7 +69,7 @@ class Source:
       category=str(entry.get("category", "")),
       weight=positive(float(entry.get("weight", 1.0)), f"{key}: weight"),
     )
-    bound = size_of(_default(defaults, "run.max_line", DEFAULT.max_line), "run.max_line")
+    bound = sizes.parse(_default(defaults, "run.max_line", DEFAULT.max_line), "run.max_line")
     output = _default(defaults, "output", "")
     reading = Reading(
       max_line=bound,
@@ -191,18 +191,6 @@ def _records(source: Source, part: str, bad: Bad):
   except (FileNotFoundError, PermissionError, IsADirectoryError) as e:
     error = InputError(f"{part}: cannot be read: {e.strerror or e}.")
   bad(error)
-
-
-def size_of(value: Any, key: str) -> int:
-  """Bytes, of a number or of text such as "50MB" (powers of ten) or "50MiB" (of 1024). Raises
-  InputError naming the key."""
-  found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?\s*", str(value).lower())
-  count = 0
-  if found:
-    count = int(float(found[1]) * (1024 if found[3] else 1000) ** " kmgt".index(found[2] or " "))
-  if count <= 0:
-    raise InputError(f"{key}={value!r} is not a size. Write a number and a unit: '50MB', '2GB'.")
-  return count
 
 
 def _default(defaults: Mapping[str, Any] | None, dotted: str, none: Any) -> Any:

@@ -106,6 +106,6 @@ def get_config() -> ConfigDict:
   x.engine = "local"  # local | another (docs/data.md)
   x.workers = 0  # processes; 0 = all cores
   x.memory = "2GB"  # of all processes together, about
-  x.max_line = "50MB"  # a longer line or file member is refused
+  x.max_line = "50MB"  # a longer line or file member is refused; MB and MiB are told apart
   x.keep_inputs = False  # keep a copy of every input, so that replay never lacks one
   return c

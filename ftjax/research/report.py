@@ -5,6 +5,7 @@ from rich.table import Table
 
 from ftjax import tree
 from ftjax.parallel.chips import multiplies_bfloat16
+from ftjax.sizes import told
 
 LARGE = 10_000_000  # parameters, from which on products are most of a step on a CPU
 
@@ -43,15 +44,15 @@ def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memo
     )
   copies = (("their average", state.ema), ("train.kl and optim.l2sp", state.start))
   lines += [
-    f"copies      {_size(tree.nbytes(x))} of what is trained, for {key}, over all devices"
+    f"copies      {told(tree.nbytes(x))} of what is trained, for {key}, over all devices"
     for key, x in copies
     if x is not None
   ]
   if memory is not None:
     held = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
     lines.append(
-      f"memory      {_size(held + memory.temp_size_in_bytes)} per device while training: {_size(held)} of model and "
-      f"optimizer, {_size(memory.temp_size_in_bytes)} of activations (train.remat={config.train.remat})"
+      f"memory      {told(held + memory.temp_size_in_bytes)} per device while training: {told(held)} of model and "
+      f"optimizer, {told(memory.temp_size_in_bytes)} of activations (train.remat={config.train.remat})"
     )
   return lines
 
@@ -76,14 +77,6 @@ def _what(trainable, only: str) -> str:
   }  # fmt: skip
   parts += [what for kind, what in kinds.items() if kind in trainable]
   return " and ".join(parts)
-
-
-def _size(n: float) -> str:
-  for unit in ("B", "kB", "MB", "GB"):
-    if n < 1000 or unit == "GB":
-      return f"{n:,.0f} {unit}" if unit in ("B", "kB") else f"{n:,.1f} {unit}"
-    n /= 1000
-  raise AssertionError
 
 
 ROWS = (

@@ -6,7 +6,8 @@ import pytest
 from ml_collections import ConfigDict
 
 from ftjax.config import InputError
-from ftjax.data.collect import Source, size_of, sources
+from ftjax.data.collect import Source, sources
+from ftjax.data.curate import commands, settings
 from ftjax.data.defaults import get_config
 from tests.data.prepared import collect
 
@@ -66,12 +67,19 @@ def test_bounds_come_from_the_config(tmp_path):
   (tmp_path / "b.txt").write_text("x" * 2000)
   rows, bad = collect(str(tmp_path), config)
   assert [r.text for r in rows] == ["y"] and "a.jsonl:1" in bad[0] and "b.txt" in bad[1]
-  assert [size_of(v, "") for v in ("50MB", "2 GB", 7, "1.5k", "1MiB")] == [
-    50_000_000,
-    2 * 10**9,
-    7,
-    1500,
-    1 << 20,
-  ]
-  with pytest.raises(InputError, match="run.max_line='big' is not a size"):
-    size_of("big", "run.max_line")
+
+
+def test_a_bound_means_the_same_wherever_it_is_read(tmp_path, capsys):
+  """To sources, to preparation and to --validate."""
+  config = get_config()
+  config.run.max_line = config.run.memory = "50MiB"
+  (source,) = sources(str(tmp_path), config)
+  assert source.reading.max_line == source.reading.max_document == 52_428_800
+  settings_ = settings.plain(config)
+  workers = settings.workers(settings_)
+  assert settings.chunk_bytes(settings_) == max(250_000, 52_428_800 // (32 * workers))
+  path = tmp_path / "a.jsonl"
+  path.write_text(json.dumps({"prompt": "p", "completion": "x" * 1010}) + "\n")
+  assert path.stat().st_size > 1024
+  assert commands.validate(str(path), None, "1KiB") == 2
+  assert "at most 1.02 kB are read (run.max_line)" in capsys.readouterr().out

@@ -6,8 +6,9 @@ from typing import Any
 
 from ftjax.data.card import blocks as b
 from ftjax.data.card import figures, steps
-from ftjax.data.card.numbers import count, number, percent, size
+from ftjax.data.card.numbers import count, number, percent
 from ftjax.data.lengths import EXACT
+from ftjax.sizes import told
 
 Report = dict[str, Any]
 _BAD = 20  # Places of bad input that are shown at once; the rest is folded away.
@@ -105,7 +106,7 @@ def _sources(report: Report) -> b.Section:
       s.get("read", 0),
       s.get("bad", 0),
       s.get("kept", 0),
-      b.Measure(size(s.get("bytes", 0))),
+      b.Measure(told(s.get("bytes", 0))),
       b.Code(str(s.get("path", ""))),
     ]
     for s in report.get("sources", [])

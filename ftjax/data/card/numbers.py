@@ -1,4 +1,4 @@
-"""Numbers, sizes and times as people read them."""
+"""Numbers and times as people read them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,6 @@ def percent(share: float) -> str:
   if 0.999 < share < 1:
     return ">99.9%"
   return f"{share:.1%}" if 0 < share < 1 else f"{share:.0%}"
-
-
-def size(count: float) -> str:
-  """Bytes: 1234567 -> "1.2 MB"."""
-  for unit in ("bytes", "kB", "MB", "GB"):
-    if count < 1000:
-      return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-    count /= 1000
-  return f"{count:,.1f} TB"
 
 
 def seconds(value: float) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ftjax import sizes
 from ftjax.config import InputError
 from ftjax.data.versions import manifest as versions
 from ftjax.data.versions.manifest import LATEST, Version
@@ -78,12 +81,12 @@ def show(found) -> int:
   return 0
 
 
-def validate(path: str, fix: str | None) -> int:
-  """Each problem of a file with its line; 0 where no error remains, in the mended file where one
+def validate(path: str, fix: str | None, max_line: Any) -> int:
+  """Each problem of a file with its line (none longer than run.max_line is held); 0 where no error remains, in the mended file where one
   was asked for."""
   from ftjax.data.lint import check as lint
 
-  findings = lint(path, fix)
+  findings = lint(path, fix, max_line=sizes.parse(max_line, "run.max_line"))
   for line in findings.lines():
     _console().print(line, highlight=False, markup=False, soft_wrap=True)
   return findings.status

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ftjax import sizes
 from ftjax.data.curate.chunk import source_key
 from ftjax.data.curate.gather import Table
 from ftjax.data.curate.rows import KINDS
-from ftjax.data.curate.settings import size
 from ftjax.data.curate.stream import PARENT, VALIDATION
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def decide(table: Table, settings: dict, caps: dict[str, int], prune: bool = Fal
   rank = np.empty(n, np.int64)
   rank[np.lexsort((np.arange(n), table["changes"], -table["length"], tier))] = np.arange(n)
   sketches, warnings = _sketches(table)
-  memory = size(settings["run"]["memory"], "run.memory")
+  memory = sizes.parse(settings["run"]["memory"], "run.memory")
   found = duplicates(sketches, settings["dedup"], order=rank, memory=memory // 4)
 
   fate = np.where(found.keep, KEPT, found.reason).astype(np.uint8)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from ftjax import sizes
 from ftjax.config import InputError
 from ftjax.data import files
 from ftjax.data.defaults import get_config
@@ -18,7 +18,6 @@ Settings = dict[str, Any]
 
 FORMATS = ("jsonl", "openai", "alpaca")
 HIDDEN = "(given, not recorded)"
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _ANY = ("sources", "validation")  # text, a mapping, or a list of them
 # What changes no row and no file of a version.
 _NO_MATTER = ("output", "run", "card")
@@ -45,8 +44,8 @@ def plain(config: Any) -> Settings:
       f"split.validation and split.test are {share:g} together; leave some to train on."
     )
   formats(settings)
-  size(settings["run"]["memory"], "run.memory")
-  size(settings["run"]["max_line"], "run.max_line")
+  sizes.parse(settings["run"]["memory"], "run.memory")
+  sizes.parse(settings["run"]["max_line"], "run.max_line")
   for key, low in (
     ("run.workers", 0),
     ("write.shard_rows", 1),
@@ -108,15 +107,6 @@ def formats(settings: Settings) -> list[str]:
   return names
 
 
-def size(value: Any, key: str) -> int:
-  """Bytes of "2GB", "500 MB", "64M" or a bare number; powers of 1000."""
-  found = re.fullmatch(r"([0-9.]+)\s*([KMGT]?)I?B?", str(value).strip().upper())
-  try:
-    return max(1, int(float(found[1]) * _UNITS[found[2]]))
-  except (TypeError, ValueError):
-    raise InputError(f"{key}={value!r} is not a size. Write 500MB or 2GB.") from None
-
-
 def workers(settings: Settings) -> int:
   """The processes to use: run.workers, or the cores that this process may run on."""
   given = settings["run"]["workers"]
@@ -127,7 +117,7 @@ def workers(settings: Settings) -> int:
 def chunk_bytes(settings: Settings) -> int:
   """Characters of one chunk at most. A worker holds a chunk several times over: raw, cleaned,
   as shingles, as Arrow; and the processes themselves take their part of run.memory."""
-  memory = size(settings["run"]["memory"], "run.memory")
+  memory = sizes.parse(settings["run"]["memory"], "run.memory")
   return min(32_000_000, max(250_000, memory // (32 * workers(settings))))
 
 

@@ -10,6 +10,7 @@ from typing import IO, Any, NamedTuple
 from ftjax.data.encoding import Utf8
 from ftjax.data.lint.problem import ERROR, WARNING, Problem
 from ftjax.data.lint.wording import WORDING
+from ftjax.sizes import told
 
 _CHUNK = 1 << 20
 
@@ -41,7 +42,7 @@ def lines(f: IO[bytes], limit: int) -> Iterator[Line]:
   for number, (raw, size) in enumerate(_pieces(chunks, limit), 1):
     if raw is None:
       code = "too-long-line" if size >= 0 else "unreadable"
-      problem = error(code, number, -1, size=f"{size / 1e6:,.1f}", limit=f"{limit / 1e6:,.1f}")
+      problem = error(code, number, -1, size=told(size), limit=told(limit))
       yield Line(number, b"", None, [*problems, problem])
     else:
       try:

@@ -24,7 +24,7 @@ WORDING: dict[str, tuple[str, str, bool]] = {
   "utf-16": ("The file is UTF-16.", "Save it as UTF-8.", True),
   "not-utf-8": ("Byte {byte} is not UTF-8; it reads as Windows-1252.", "Save the file as UTF-8.", True),
   "too-long-line": (
-    "This line has {size} MB; at most {limit} MB are read.",
+    "This line has {size}; at most {limit} are read (run.max_line).",
     "Cut the row into several, or remove it.",
     False,
   ),

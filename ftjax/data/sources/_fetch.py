@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from ftjax.config import InputError
-from ftjax.data.sources._reading import Reading, size
+from ftjax.data.sources._reading import Reading
+from ftjax.sizes import told
 
 _PORTS = {"http": 80, "https": 443}
 _TIMEOUT = 30.0  # seconds to connect, and between two pieces of an answer
@@ -144,7 +145,7 @@ def _body(answer, url: str, how: Reading) -> bytes:
   for piece in answer.stream(1 << 16, decode_content=True):
     out += piece
     if len(out) > how.max_document:
-      raise InputError(f"{url}: the answer has more than {size(how.max_document)}; it was left.")
+      raise InputError(f"{url}: the answer has more than {told(how.max_document)}; it was left.")
     if time.monotonic() - began > _DEADLINE:
       raise InputError(f"{url}: the answer took more than {_DEADLINE:.0f} s; it was left.")
   return bytes(out)

@@ -18,11 +18,12 @@ import fsspec
 from ftjax.config import InputError
 from ftjax.data import encoding
 from ftjax.data.record import Bad
+from ftjax.sizes import told
 from ftjax.storage import is_remote, open_file
 
 MAX_LINE = 50_000_000
 _CHUNK = 1 << 20
-_FREE = 64 << 20  # bytes that any packed file may expand to, however small it is
+_FREE = 64_000_000  # bytes that any packed file may expand to, however small it is
 PACKED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
 MEMBER = "::"  # "archive.zip::member"
 
@@ -48,14 +49,6 @@ class Reading:
 
 
 DEFAULT = Reading()
-
-
-def size(count: int) -> str:
-  """ "50 MB": for people."""
-  for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-    if count >= scale:
-      return f"{count / scale:.3g} {unit}"
-  return f"{count} bytes"
 
 
 def open_input(path: str, how: Reading = DEFAULT) -> IO[bytes]:
@@ -130,7 +123,7 @@ class _Unpacked(io.RawIOBase):
     self.count += len(data)
     if self.count > self.bound:
       raise PackedError(
-        f"{self.place}: expands to more than {size(self.bound)}, far beyond its own size; it was left. If it is what it "
+        f"{self.place}: expands to more than {told(self.bound)}, far beyond its own size; it was left. If it is what it "
         "should be, unpack it first."
       )
     buffer[: len(data)] = data
@@ -160,7 +153,7 @@ def lines(f: IO[bytes], path: str, bad: Bad, how: Reading = DEFAULT) -> Iterator
         count, ended = count + len(piece), piece.endswith(b"\n")
       bad(
         InputError(
-          f"{path}:{number}: the line has {size(count)} ({count} bytes); at most {size(how.max_line)} are read "
+          f"{path}:{number}: the line has {told(count)} ({count} bytes); at most {told(how.max_line)} are read "
           "(run.max_line)."
         )
       )
@@ -180,7 +173,7 @@ def read_document(path: str, bad: Bad, how: Reading = DEFAULT) -> bytes | None:
     if len(raw) <= how.max_document:
       return raw
     error = InputError(
-      f"{path}: the file has more than {size(how.max_document)}, which is the most that one document may have "
+      f"{path}: the file has more than {told(how.max_document)}, which is the most that one document may have "
       "(run.max_line). Split it."
     )
   bad(error)

@@ -9,7 +9,8 @@ from xml.etree.ElementTree import Element
 
 from ftjax.config import InputError
 from ftjax.data.record import Bad
-from ftjax.data.sources._reading import PackedError, Reading, size
+from ftjax.data.sources._reading import PackedError, Reading
+from ftjax.sizes import told
 
 _CONTROL = bytes(b for b in range(32) if b not in b"\t\n\r")  # never allowed in XML 1.0
 
@@ -28,7 +29,7 @@ class _Source:
     self.count += len(data)
     if self.count > self.how.max_line:
       raise InputError(
-        f"{self.place}: an entry has more than {size(self.how.max_line)} (run.max_line); the file was left there."
+        f"{self.place}: an entry has more than {told(self.how.max_line)} (run.max_line); the file was left there."
       )
     clean = data if self.wide else data.translate(None, _CONTROL)
     return clean or (self.read(count) if data else b"")

@@ -10,7 +10,8 @@ from typing import IO, Any
 from ftjax.config import InputError
 from ftjax.data.record import Bad, Record, raise_error
 from ftjax.data.sources import jsonl
-from ftjax.data.sources._reading import DEFAULT, Reading, decode, open_text, read_document, size
+from ftjax.data.sources._reading import DEFAULT, Reading, decode, open_text, read_document
+from ftjax.sizes import told
 
 _CHUNK = 1 << 20
 _SPACE = " \t\n\r"
@@ -149,7 +150,7 @@ class _Window:
       held = len(self.text) - self.at
       if held > self.how.max_line:
         raise InputError(
-          f"{self.path}:{self.line}: a row has more than {size(self.how.max_line)}, or its end is missing (run.max_line)."
+          f"{self.path}:{self.line}: a row has more than {told(self.how.max_line)}, or its end is missing (run.max_line)."
         )
       self.more(max(_CHUNK, held))
 

@@ -11,7 +11,8 @@ import yaml
 
 from ftjax.data import card
 from ftjax.data.card import words
-from ftjax.data.card.numbers import number, percent, seconds, size
+from ftjax.data.card.numbers import number, percent, seconds
+from ftjax.sizes import told
 
 EVIL = "<script>alert('x')</script> &amp; \"q\" |a| `b` [l](http://x.org) ![i](y) <img src=x onerror=y> *e* _f_\x00\ud800 www.x.org"  # fmt: skip
 
@@ -81,7 +82,7 @@ def test_every_number_of_the_report_is_shown(written):
   html = " ".join(tree.itertext())
   plain = markdown.replace("\\", "")
   for source in made["sources"]:  # These are said in other words than their digits.
-    assert size(source.pop("bytes")) in html
+    assert told(source.pop("bytes")) in html
   for groups in made["balance"].values():
     assert all(percent(group.pop("share")) in html for group in groups.values())
   assert [percent(n) in html for n in made["diversity"].pop("openings").values()] == [True, True]

@@ -2,7 +2,7 @@
 
 from ftjax.data.card import words
 from ftjax.data.card.licences import hub_id, of_all
-from ftjax.data.card.numbers import count, number, percent, seconds, size
+from ftjax.data.card.numbers import count, number, percent, seconds
 
 
 def test_differing_words_are_marked_and_nothing_is_lost():
@@ -21,12 +21,6 @@ def test_numbers_as_people_read_them():
     "12.3%",
     ">99.9%",
     "100%",
-  ]
-  assert [size(x) for x in (0, 999, 1234567, 5e14)] == [
-    "0 bytes",
-    "999 bytes",
-    "1.2 MB",
-    "500.0 TB",
   ]
   assert [seconds(x) for x in (3.21, 75, 4000)] == ["3.2 s", "1 min 15 s", "1 h 6 min"]
   assert [count(x, "row") for x in (1, 2000)] == ["1 row", "2,000 rows"]
