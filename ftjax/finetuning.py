@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from ftjax import fitting
+from ftjax import fitting, storage
 from ftjax.assembly import AUTO
 from ftjax.config import Duration, InputError, choice, positive
 from ftjax.data import loader
@@ -27,7 +27,7 @@ from ftjax.parallel.mesh import make_mesh
 from ftjax.pretrained import Opened, open_run, quantized_as, shapes_of, variables_of
 from ftjax.research import mfu
 from ftjax.research.report import plan_lines
-from ftjax.train import optim, run_folder
+from ftjax.train import inputs, optim, run_folder
 from ftjax.train.checkpoint import Checkpoints
 from ftjax.train.loop import Plan, put, train
 from ftjax.train.prefetch import Prefetch
@@ -61,33 +61,63 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
   """
   mesh = make_mesh(**config.mesh)
   _check(config, mesh)
-  run_folder.check_local(workdir)
+  workdir = storage.local(workdir, "--workdir")
   opened = open_run(config)
   config = quantized_as(config, opened)
-  pinned = config.data.to_dict() | {"train": training.pinned(config.data.train, workdir)}
-  data = loader.load(
-    pinned,
-    opened.tokenizer,
-    model_max_length=opened.checkpoint.config.max_length - opened.virtual,
-    stops=opened.stops,
-    vocab_size=opened.checkpoint.config.vocabulary,
-  )
-  data = with_general(config, opened, data)
-  workdir = run_folder.claim(workdir, config)
+  begun = run_folder.begun(workdir, config)
   with run_folder.held(workdir):
-    if (workdir / run_folder.FINAL).is_dir():
-      say(
-        f"{workdir} holds a finished run of this config; nothing to do. Give another --workdir to train again."
-      )
-      return Result(workdir, "done", step=-1)
+    spec = training.pinned(config.data.train, workdir) if begun else config.data.train
+    data = loader.load(
+      config.data.to_dict() | {"train": spec},
+      opened.tokenizer,
+      model_max_length=opened.checkpoint.config.max_length - opened.virtual,
+      stops=opened.stops,
+      vocab_size=opened.checkpoint.config.vocabulary,
+    )
+    data = with_general(config, opened, data)
     distributed.alike(data.train.digest() + data.validation.digest(), "The rows")
-    training.record(workdir, data.versions, write=jax.process_index() == 0)
+    found = inputs.record(data, opened, config.adapter.source)
+    if begun and _finished(config, workdir, found):
+      return Result(workdir, "done", step=-1)
+    if begun:
+      training.check(workdir, data.versions)
+      inputs.check(workdir, found)
+      for line in training.newer(config.data.train, workdir):
+        say(f"{line}. The run goes on with the one that it began with.")
     say("\n".join(data.report.lines()))
-    return _run(config, workdir, opened, data, mesh)
+    return _run(config, workdir, opened, data, mesh, None if begun else found)
 
 
-def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Result:
-  """finetune, in a folder that is this process's own."""
+def _finished(config: ConfigDict, workdir: Path, found: inputs.Record) -> bool:
+  """Whether the run in the folder has nothing left to do, which is said with what has changed since.
+  One that lacks its best/ is opened again: its checkpoints have what is needed to write it."""
+  final, best = workdir / run_folder.FINAL, workdir / run_folder.BEST
+  if not final.is_dir():
+    return False
+  if not best.is_dir() and run_folder.saved(workdir):
+    say(f"{workdir} holds a finished run without its {best.name}/: it is written again.")
+    distributed.barrier("a finished run is opened again")
+    if jax.process_index() == 0:
+      final.replace(workdir / run_folder.UNFINISHED)
+    return False
+  lines = [f"{workdir} holds a finished run of this config; nothing to do."]
+  if not best.is_dir():
+    lines += [
+      f"Its {best.name}/ is missing, and so are the checkpoints to write it from: {final.name}/ is left."
+    ]
+  lines += [
+    f"Since then {difference}."
+    for difference in (*training.newer(config.data.train, workdir), *inputs.changed(workdir, found))
+  ]
+  say("\n".join((*lines, "Give another --workdir to train again.")))
+  return True
+
+
+def _run(
+  config: ConfigDict, workdir: Path, opened: Opened, data, mesh, found: inputs.Record | None
+) -> Result:
+  """finetune, in a folder that is this process's own. found: the inputs of a run that begins, whose
+  folder is claimed when nothing can refuse the config any more; None for one that goes on."""
   # Batches, and with their number the plan.
   t = config.train
   bins = loader.bins(data.train, data.max_length, config.data.pack, ordered=not config.data.shuffle)
@@ -119,8 +149,12 @@ def _run(config: ConfigDict, workdir: Path, opened: Opened, data, mesh) -> Resul
 
   evaluate = make_judge(config, opened, made.decoder, data, mesh)
   objective = Objective.parse(config.eval.objective)
-  checkpoints = Checkpoints(workdir / run_folder.CHECKPOINTS, keep=config.checkpoint.keep)
   stopping = EarlyStopping(config.eval.patience, config.eval.min_delta)
+  if found is not None:
+    run_folder.claim(workdir, config, found)
+    if jax.process_index() == 0:
+      training.record(workdir, data.versions)
+  checkpoints = Checkpoints(workdir / run_folder.CHECKPOINTS, keep=config.checkpoint.keep)
   start, progress = distributed.from_first(max(checkpoints.steps(), default=0)), {}
   if start:
     state, progress = checkpoints.restore(state, start)
@@ -187,7 +221,12 @@ def _plan(config: ConfigDict, epoch: float, length: int) -> tuple[Plan, int]:
     eval_every=steps(config.eval.every, "eval.every", total),
     save_every=steps(config.checkpoint.every, "checkpoint.every", total),
   )
-  return plan, steps(config.optim.warmup, "optim.warmup", total)
+  warmup = Duration.parse(config.optim.warmup, "optim.warmup")
+  updates = steps(config.optim.warmup, "optim.warmup", total)
+  # A share of a run of few updates would be all of it when rounded up.
+  return plan, min(
+    updates, total - 1
+  ) if warmup.unit == "fraction" and warmup.amount < 1 else updates
 
 
 def _name_rows(rows, bins, chosen: np.ndarray) -> str:

@@ -39,7 +39,7 @@ def finish(
   that the run is complete.
   """
   state, outcome.state, best = outcome.state, None, stopping.best_step
-  final, unfinished = workdir / run_folder.FINAL, workdir / "final.unfinished"
+  final, unfinished = workdir / run_folder.FINAL, workdir / run_folder.UNFINISHED
   if jax.process_index() == 0:
     for left in (unfinished, workdir / run_folder.BEST):  # of an earlier try that died here
       storage.remove(left)

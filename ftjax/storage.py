@@ -16,6 +16,7 @@ import fsspec
 
 from ftjax.config import InputError
 
+LOCK = ".lock"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LACKS_RIGHTS = "This user may not do that: give another path, or change its rights."
 _MENDS = {
@@ -160,7 +161,7 @@ def _alive(process: int) -> bool:
 def held(folder: Path, busy: str) -> Iterator[None]:
   """Keeps other processes of this machine out of `folder` (those that ask): InputError(busy) for whoever
   comes second. A process that dies lets go."""
-  with open(folder / ".lock", "a", encoding="utf-8") as file:
+  with open(folder / LOCK, "a", encoding="utf-8") as file:
     try:
       fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

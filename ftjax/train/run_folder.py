@@ -1,48 +1,96 @@
-"""The folder of one run: it belongs to one config."""
+"""The folder of one run: it belongs to one config, from its first update on."""
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import jax
 from ml_collections import ConfigDict
 
-from ftjax import storage, tree
+from ftjax import log, storage, tree
 from ftjax.config import InputError, flat
 from ftjax.parallel import distributed
+from ftjax.train import inputs
 
 CONFIG, CHECKPOINTS, BEST, FINAL = "config.json", "checkpoints", "best", "final"
+UNFINISHED = "final.unfinished"  # of final/, until all else is there
 SEEN_SECONDS = 30.0
 
 
-def check_local(workdir: str | Path) -> None:
-  """Raises InputError for a path into a bucket."""
-  if storage.is_remote(workdir):
+def begun(workdir: Path, config: ConfigDict) -> bool:
+  """Whether the folder holds a run of this config that has something to lose: an update, a checkpoint
+  or a model. Nothing is written.
+
+  A run that was refused or stopped before its first update leaves its folder to whichever config
+  comes next. Raises InputError, with the difference, for a run of another config, and for a folder
+  that holds something else. All processes of a run must call this; what process 0 finds counts.
+  """
+  found = _begun(workdir, config) if jax.process_index() == 0 else False
+  return bool(distributed.from_first(int(found)))
+
+
+def _begun(workdir: Path, config: ConfigDict) -> bool:
+  if not workdir.exists():
+    return False
+  if not (workdir / CONFIG).is_file() or "model.source" not in read(workdir):
+    if not workdir.is_dir() or _content(workdir):
+      raise InputError(
+        f"{workdir} is there already and is not a run of ftjax. Give another --workdir."
+      )
+    return False
+  if not _trained(workdir):
+    return False
+  _same(workdir, config)
+  return True
+
+
+def _content(workdir: Path) -> list[str]:
+  """What is in a folder beside a lock and what a killed process was writing."""
+  passing = lambda name: name == storage.LOCK or name.startswith(".") and name.endswith(".partial")
+  return [p.name for p in workdir.iterdir() if not passing(p.name)]
+
+
+def _same(workdir: Path, config: ConfigDict) -> None:
+  """Raises InputError, with the difference, where the folder is another config's."""
+  path = workdir / CONFIG
+  if difference := tree.diff(_resolved(config), read(workdir), ("this config", str(path))):
     raise InputError(
-      f"--workdir={workdir}: a run needs a folder of a file system. Mount the bucket (gcsfuse BUCKET /mnt/BUCKET, on "
-      "every host) and give the path there, as docs/tpu.md has it."
+      f"{workdir} belongs to a run with another config:\n{difference}\n"
+      "Give another --workdir, or the same config to go on with that run. Nothing was changed."
     )
 
 
-def claim(workdir: str | Path, config: ConfigDict) -> Path:
-  """Makes the folder and writes the resolved config, or checks that the run in it has the same one.
+def _trained(workdir: Path) -> bool:
+  if saved(workdir) or any((workdir / name).exists() for name in (BEST, FINAL)):
+    return True
+  return any(m["step"] > 0 for m in log.read(workdir / log.METRICS))
 
-  Of several processes the first one makes it, and the others must see it. Raises InputError, with the
-  difference, for another config, for a folder that holds something else, and for one that not all
-  processes share.
+
+def saved(workdir: Path) -> list[int]:
+  """Steps of which there is a checkpoint, ascending."""
+  folder = workdir / CHECKPOINTS
+  names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+  return sorted(int(name) for name in names if name.isdecimal())
+
+
+def claim(workdir: Path, config: ConfigDict, found: inputs.Record) -> None:
+  """Makes the folder this config's, with the record of its inputs.
+
+  Process 0 writes, and the others must see it: raises InputError where they do not share the folder.
   """
-  if jax.process_index():
-    distributed.barrier("a run's folder")
-    return _shared(Path(workdir), config)
-  workdir = _claimed(Path(workdir), config)
+  if jax.process_index() == 0:
+    storage.write_text(workdir / CONFIG, json.dumps(_resolved(config), indent=2) + "\n")
+    inputs.write(workdir, found)
   distributed.barrier("a run's folder")
-  return workdir
+  if jax.process_index():
+    _seen(workdir)
+    _same(workdir, config)
 
 
-def _shared(workdir: Path, config: ConfigDict) -> Path:
-  """The folder that process 0 has made. A network's file system may show it a little later."""
+def _seen(workdir: Path) -> None:
+  """Waits for what process 0 has made, which a network's file system may show a little later."""
   deadline = time.monotonic() + SEEN_SECONDS
   while not (workdir / CONFIG).is_file():
     if time.monotonic() > deadline:
@@ -52,39 +100,24 @@ def _shared(workdir: Path, config: ConfigDict) -> Path:
         "mounted with gcsfuse)."
       )
     time.sleep(0.2)
-  return _claimed(workdir, config)
 
 
-def _claimed(workdir: Path, config: ConfigDict) -> Path:
-  resolved = json.loads(json.dumps(flat(config)))
-  path = workdir / CONFIG
-  if path.is_file():
-    if difference := tree.diff(resolved, read(workdir), ("this config", str(path))):
-      raise InputError(
-        f"{workdir} belongs to a run with another config:\n{difference}\n"
-        "Give another --workdir, or the same config to go on with that run. Nothing was changed."
-      )
-    return workdir
-  if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
-    raise InputError(
-      f"{workdir} is there already and is not a run of ftjax. Give another --workdir."
-    )
-  workdir.mkdir(parents=True, exist_ok=True)
-  storage.write_text(path, json.dumps(resolved, indent=2) + "\n")
-  return workdir
-
-
-@contextmanager
+@contextlib.contextmanager
 def held(workdir: Path) -> Iterator[None]:
-  """Keeps other processes of this machine from training in the folder at the same time: an
-  InputError for whoever comes second. A process that dies lets go."""
+  """Makes the folder and keeps other processes of this machine from training in it at the same time:
+  an InputError for whoever comes second. A process that dies lets go, and a folder with nothing in
+  it by then goes too."""
   if jax.process_index():
     yield  # the first process of a run holds it for all
     return
   busy = f"Another process is training in {workdir}. Wait for its end, or give another --workdir."
+  workdir.mkdir(parents=True, exist_ok=True)
   with storage.held(workdir, busy):
-    storage.sweep(workdir)
-    yield
+    try:
+      yield
+    finally:
+      if not _content(workdir):
+        storage.remove(workdir)
 
 
 def read(workdir: str | Path) -> dict:
@@ -92,4 +125,17 @@ def read(workdir: str | Path) -> dict:
   path = Path(workdir) / CONFIG
   if not path.is_file():
     raise InputError(f"{workdir} is not a run of ftjax: it has no {CONFIG}.")
-  return json.loads(path.read_text(encoding="utf-8"))
+  try:
+    found = json.loads(path.read_bytes())
+  except ValueError as e:  # UnicodeDecodeError too
+    raise InputError(f"{path} cannot be read ({e}). {_MEND}") from e
+  if not isinstance(found, dict):
+    raise InputError(f"{path} holds a {type(found).__name__}, not settings by name. {_MEND}")
+  return found
+
+
+_MEND = "Restore it. (That of a run is written again by the run's command with a new --workdir: copy it from there.)"
+
+
+def _resolved(config: ConfigDict) -> dict:
+  return json.loads(json.dumps(flat(config)))

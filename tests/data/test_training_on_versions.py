@@ -79,11 +79,20 @@ def test_a_run_goes_on_with_the_version_it_began_with(first, tmp_path):
   assert versions.latest(out).hash == second.hash
   assert training.pinned(str(out), run) == str(first.folder)
   assert training.pinned(str(second.folder), run) == str(second.folder)
-  training.record(run, facts)
+  (said,) = training.newer(str(out), run)
+  assert said.endswith(f"has a newer version: {first.name} then, {second.name} now")
+  assert training.newer(str(first.folder), run) == []
+  training.check(run, facts)
   with pytest.raises(
     InputError, match=f"trains on version {first.name}, and data.train is {second.name}"
   ):
-    training.record(run, [training.facts(second)])
+    training.check(run, [training.facts(second)])
+  for damage in (b"", b"[]", b'{"versions": 3}', b"\xff"):
+    (run / training.RECORD).write_bytes(damage)
+    with pytest.raises(InputError, match="data.json.* cannot be read.*Restore it, or remove it"):
+      training.pinned(str(out), run)
+  training.record(run, [])
+  assert training.pinned(str(out), run) == str(out)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from ftjax.config import InputError
 from ftjax.finetuning import finetune
 from ftjax.log import read
-from ftjax.train import checkpoint, loop, stopping
+from ftjax.train import checkpoint, inputs, loop, stopping
 from tests.train import toy
 
 
@@ -105,6 +105,63 @@ def test_a_finished_run_is_not_run_again(source, rows, whole, capsys):
   assert finetune(toy.run_config(source, rows), whole.workdir).step == -1
   assert "finished run" in capsys.readouterr().err
   assert (whole.workdir / "metrics.jsonl").read_bytes() == before
+
+
+@pytest.fixture
+def copied(whole, tmp_path):
+  """A finished run, as if its training rows had been 300 others when it began."""
+  run = tmp_path / "run"
+  shutil.copytree(whole.workdir, run)
+  found = json.loads((run / inputs.INPUTS).read_text())
+  found["training rows"] = {"digest": "00", "rows": 300}
+  (run / inputs.INPUTS).write_text(json.dumps(found))
+  return run
+
+
+def test_a_finished_run_says_what_changed_since(source, rows, copied, capsys):
+  assert finetune(toy.run_config(source, rows), copied).step == -1
+  said = capsys.readouterr().err
+  assert (
+    "nothing to do" in said and "Since then the training rows changed: 300 rows (00) then" in said
+  )
+
+
+def test_a_run_goes_on_with_the_rows_it_began_with_alone(source, rows, copied):
+  shutil.rmtree(copied / "final")
+  before = sorted(p.relative_to(copied) for p in copied.rglob("*"))
+  with pytest.raises(InputError, match=r"(?s)training rows changed: 300 rows \(00\) then, .* now"):
+    finetune(toy.run_config(source, rows), copied)
+  assert sorted(p.relative_to(copied) for p in copied.rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_a_best_that_is_gone_is_written_again(source, rows, whole, tmp_path, capsys):
+  run = tmp_path / "run"
+  shutil.copytree(whole.workdir, run)
+  shutil.rmtree(run / "best")
+  finetune(toy.run_config(source, rows), run)
+  assert "without its best/: it is written again" in capsys.readouterr().err
+  for name in ("best", "final"):
+    same_bits(run / name, whole.workdir / name)
+  assert timeless(run) == timeless(whole.workdir)
+  shutil.rmtree(run / "best")
+  shutil.rmtree(run / "checkpoints")
+  assert finetune(toy.run_config(source, rows), run).step == -1
+  assert "Its best/ is missing, and so are the checkpoints" in capsys.readouterr().err
+
+
+def test_a_refused_config_leaves_no_folder(source, rows, tmp_path):
+  with pytest.raises(InputError, match="optim.warmup is 99 updates"):
+    finetune(toy.run_config(source, rows, optim__warmup="99 steps"), tmp_path / "run")
+  assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("epochs, warmup, updates", [(0.1, "5%", 0), (2, "5%", 1), (1, "99%", 9)])
+def test_a_share_of_warmup_leaves_an_update_to_learn_in(source, rows, epochs, warmup, updates):
+  from ftjax.finetuning import _plan
+
+  config = toy.run_config(source, rows, train__duration=f"{epochs} epochs", optim__warmup=warmup)
+  assert _plan(config, 10.0, 32)[1] == updates
 
 
 def test_another_config_is_refused_with_the_difference(source, rows, whole):

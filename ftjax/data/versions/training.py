@@ -57,7 +57,19 @@ def pinned(spec: Any, workdir: str | Path) -> Any:
     return spec
   if not (Path(spec).expanduser() / versions.LATEST).is_file():
     return spec
-  return json.loads(path.read_text(encoding="utf-8"))["versions"][0]["path"]
+  return _recorded(path)[0]["path"]
+
+
+def newer(spec: Any, workdir: str | Path) -> list[str]:
+  """That the folder of versions which `data.train` names has another newest version than the run
+  recorded; nothing where it has not."""
+  began = pinned(spec, workdir)
+  if began == spec:
+    return []
+  now, then = versions.latest(spec), versions.read(began)
+  if now.hash == then.hash:
+    return []
+  return [f"{spec} has a newer version: {then.name} then, {now.name} now"]
 
 
 def records(version: Version, split: str) -> Iterator[Record]:
@@ -109,18 +121,34 @@ def facts(version: Version) -> dict[str, Any]:
   }
 
 
-def record(workdir: str | Path, trained_on: list[dict[str, Any]], write: bool = True) -> None:
-  """Notes the versions of a run in its data.json; nothing where there are none. Raises InputError
-  where the run began on other ones, as when LATEST has moved on since."""
+def record(workdir: str | Path, trained_on: list[dict[str, Any]]) -> None:
+  """Notes the versions that a run begins with in its data.json; where there are none it has none."""
   path = Path(workdir) / RECORD
-  if path.is_file():
-    before = json.loads(path.read_text(encoding="utf-8"))["versions"]
-    old, new = ([v["version"] for v in some] for some in (before, trained_on))
-    if old != new:
-      raise InputError(
-        f"The run in {workdir} trains on version {', '.join(v[: versions.SHORT] for v in old)}, and data.train is "
-        f"{', '.join(v[: versions.SHORT] for v in new) or 'no version'} now. To go on, name the old one: "
-        f"data.train={before[0]['path']}. Or give another --workdir."
-      )
-  elif trained_on and write:
+  if trained_on:
     storage.write_text(path, json.dumps({"versions": trained_on}, indent=2) + "\n")
+  else:
+    storage.remove(path)
+
+
+def check(workdir: str | Path, trained_on: list[dict[str, Any]]) -> None:
+  """Raises InputError where a run began with other versions, as when LATEST has moved on since."""
+  path = Path(workdir) / RECORD
+  before = _recorded(path) if path.is_file() else []
+  old, new = ([v["version"] for v in some] for some in (before, trained_on))
+  if before and old != new:
+    raise InputError(
+      f"The run in {workdir} trains on version {', '.join(v[: versions.SHORT] for v in old)}, and data.train is "
+      f"{', '.join(v[: versions.SHORT] for v in new) or 'no version'} now. To go on, name the old one: "
+      f"data.train={before[0]['path']}. Or give another --workdir."
+    )
+
+
+def _recorded(path: Path) -> list[dict[str, Any]]:
+  try:
+    found = json.loads(path.read_bytes())["versions"]
+    return [{"version": str(v["version"]), "path": str(v["path"])} for v in found]
+  except (ValueError, TypeError, KeyError) as e:
+    raise InputError(
+      f"{path}, the note of the versions that the run trains on, cannot be read ({type(e).__name__}: {e}). Restore "
+      "it, or remove it and name the version's own folder in data.train."
+    ) from e
