@@ -99,7 +99,7 @@ class LanguageModel:
 
   def generate(
     self,
-    prompts: str | Sequence[Prompt],
+    prompts: Prompt | Sequence[Prompt],
     *,
     max_new_tokens: int = 128,
     temperature: float = 0.0,
@@ -110,14 +110,14 @@ class LanguageModel:
     stop: str | Sequence[str] = (),
     batch_size: int = 32,
   ) -> list[str]:
-    """The completions alone, one for each prompt (a text as it is, or a list of ids); "" starts
-    from BOS.
+    """The completions alone, one for each prompt (a text as it is, or a list of ids; one alone is
+    one prompt); "" starts from BOS. The text goes on from the prompt itself: `chat` asks through
+    the template that the model was trained with.
 
     temperature 0 is greedy. See `Sampling` and `Generator.generate`, which also gives ids and how
     each one ended. A model without a tokenizer raises an InputError: use
     `model.generator.generate(lists_of_ids)`, whose completions have ids.
     """
-    prompts = [prompts] if isinstance(prompts, str) else prompts
     self._need_tokenizer("generate")
     out = self.generator.generate(
       prompts,

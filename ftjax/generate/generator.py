@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ class Generator:
 
   def generate(
     self,
-    prompts: Sequence[Prompt],
+    prompts: Prompt | Sequence[Prompt],
     *,
     max_new_tokens: int = 128,
     min_new_tokens: int = 0,
@@ -71,13 +72,17 @@ class Generator:
     stop: str | Sequence[str] = (),
     batch_size: int = 32,
   ) -> list[Completion]:
-    """One completion for each prompt (a text, or a list of ids taken as they are), in order.
+    """One completion for each prompt (a text, or a list of ids taken as they are), in order. A text
+    alone, or a list of ids alone, is one prompt.
 
     Prompts run by length, `batch_size` at a time; a result depends on neither. seed: with one seed
     a prompt gets the same sample anywhere, and its second occurrence in the list another one.
     Raises InputError for prompts that do not fit the context together with max_new_tokens, for
-    texts or stop strings without a tokenizer, and for empty ids.
+    texts or stop strings without a tokenizer, for empty ids, and for what is no prompt.
     """
+    prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+    if prompts and all(map(_is_id, prompts)):
+      prompts = [prompts]
     limits = self._limits(max_new_tokens, min_new_tokens, stop)
     if not isinstance(batch_size, int) or batch_size < 1:
       raise InputError(f"batch_size={batch_size!r} must be a whole number of at least 1.")
@@ -162,8 +167,13 @@ class Generator:
     if isinstance(prompt, str):
       self._need_tokenizer("a text")
       ids = encode_prompt(self.tokenizer, prompt)
-    else:
+    elif hasattr(prompt, "__len__") and all(map(_is_id, prompt)):
       ids = [int(t) for t in prompt]
+    else:
+      raise InputError(
+        f"Prompt {i} is {str(prompt)[:60]!r} ({type(prompt).__name__}). A prompt is a text or a list "
+        "of token ids; messages go through `model.render(messages)` or `model.chat(messages)`."
+      )
     if not ids:
       raise InputError(
         f"Prompt {i} has no token: a model needs at least one to start from, such as BOS."
@@ -182,3 +192,10 @@ class Generator:
         "tokens, or lower max_new_tokens."
       )
     return ids
+
+
+def _is_id(x) -> bool:
+  try:
+    return operator.index(x) is not None and not isinstance(x, bool)
+  except TypeError:
+    return False

@@ -1,6 +1,7 @@
 """Generation against transformers, and the laws that it must keep."""
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 import torch
 
@@ -133,6 +134,9 @@ def test_buckets_are_few_and_never_much_larger():
     ([[1], []], dict(max_new_tokens=8), "Prompt 1 has no token"),
     ([[1, 97]], dict(max_new_tokens=8), "the id 97, and the model knows ids from 0 to 96"),
     (["a"], {}, "no tokenizer, and a text needs one"),
+    ([[1], 5], dict(max_new_tokens=8), r"Prompt 1 is '5' \(int\). A prompt is a text or a list"),
+    ([[1, 2.0]], dict(max_new_tokens=8), r"Prompt 0 is '\[1, 2.0\]' \(list\)"),
+    ([{"role": "user", "content": "a"}], {}, r"\(dict\).*model.chat\(messages\)"),
     ([[1]], dict(stop="x", max_new_tokens=8), "no tokenizer, and a stop string needs one"),
     ([[1]], dict(stop=("x", ""), max_new_tokens=8), "stop='' is not a stop string"),
     ([[1]], dict(max_new_tokens=0), "max_new_tokens=0 must be a whole number"),
@@ -148,3 +152,9 @@ def test_bad_input_is_explained(llama, prompts, kwargs, message):
 
 def test_nothing_in_nothing_out(llama):
   assert llama.generate([]) == []
+
+
+def test_a_list_of_ids_is_one_prompt(llama):
+  (whole,) = llama.generate([[5, 6]], max_new_tokens=40)
+  assert llama.generate([5, 6], max_new_tokens=40) == [whole]
+  assert llama.generate(np.array([5, 6]), max_new_tokens=40) == [whole]
