@@ -17,7 +17,7 @@ def generate_and_score(
   generator: Generator,
   prompts: Sequence[Prompt],
   asked: Asked,
-  max_new_tokens: int = 128,
+  max_new_tokens: int | Sequence[int] = 128,
   batch_size: int = 32,
   *,
   metrics: Sequence[str] = TEXT_METRICS,
@@ -26,7 +26,8 @@ def generate_and_score(
 ) -> tuple[dict[str, float], list[Completion]]:
   """(what the metrics say of all completions together, the completions in the prompts' order).
 
-  asked: the same prompts as people wrote them, with their references. Greedy unless `sampling` says otherwise. Prompts run by
+  asked: the same prompts as people wrote them, with their references. max_new_tokens: for all, or a
+  number for each. Greedy unless `sampling` says otherwise. Prompts run by
   length, which is faster; neither that nor the batch size changes a result.
   """
   modules = load_metrics(metrics, "texts")

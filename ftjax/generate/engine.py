@@ -77,7 +77,7 @@ def prefill(variables, tokens_BT, segments_BT, most, program: Program, slots: in
   prompts in it).
 
   variables: of Decoder(scan=False). Prompts are left-padded: segment 1 for tokens, 0 for padding.
-  most: int32 [], how many tokens may follow them: a rope that depends on a document's length takes
+  most: int32 [B], how many tokens may follow each: a rope that depends on a document's length takes
   that of prompt and completion together.
   """
   positions_BT = jnp.maximum(jnp.cumsum(segments_BT, axis=1) - 1, 0)

@@ -49,6 +49,7 @@ class Generator:
     release: bool = False,
   ):
     self.config, self.tokenizer = config, tokenizer
+    self.room = config.room(prefixes.count(variables))  # tokens that a prompt and its text may have
     one = mesh is None or mesh.size == 1  # Else heads and widths are split, of each matrix apart.
     weights = Weights(variables, config, jnp.dtype(dtype), one, release)
     self.stacked = weights.stacked
@@ -65,7 +66,7 @@ class Generator:
     self,
     prompts: Prompt | Sequence[Prompt],
     *,
-    max_new_tokens: int = 128,
+    max_new_tokens: int | Sequence[int] = 128,
     min_new_tokens: int = 0,
     sampling: Sampling | None = None,
     seed: int = 0,
@@ -75,22 +76,27 @@ class Generator:
     """One completion for each prompt (a text, or a list of ids taken as they are), in order. A text
     alone, or a list of ids alone, is one prompt.
 
-    Prompts run by length, `batch_size` at a time; a result depends on neither. seed: with one seed
-    a prompt gets the same sample anywhere, and its second occurrence in the list another one.
+    Prompts run by length, `batch_size` at a time; a result depends on neither. max_new_tokens: for
+    all prompts, or a number for each. seed: with one seed a prompt gets the same sample anywhere, and
+    its second occurrence in the list another one.
     Raises InputError for prompts that do not fit the context together with max_new_tokens, for
     texts or stop strings without a tokenizer, for empty ids, and for what is no prompt.
     """
     prompts = [prompts] if isinstance(prompts, str) else list(prompts)
     if prompts and all(map(_is_id, prompts)):
       prompts = [prompts]
-    limits = self._limits(max_new_tokens, min_new_tokens, stop)
+    one = not isinstance(max_new_tokens, Sequence)
+    each = [max_new_tokens] * len(prompts) if one else max_new_tokens
+    limits = self._limits(each, min_new_tokens, stop)
     if not isinstance(batch_size, int) or batch_size < 1:
       raise InputError(f"batch_size={batch_size!r} must be a whole number of at least 1.")
-    encoded = [self._encode(p, i, limits.most) for i, p in enumerate(prompts)]
+    encoded = [
+      self._encode(p, i, most) for i, (p, most) in enumerate(zip(prompts, limits.most, strict=True))
+    ]
     names = engine.names(encoded)
     longest = max(map(len, encoded), default=1)
     slots = engine.bucket(
-      engine.bucket(longest) + limits.most
+      engine.bucket(longest) + max(limits.most, default=1)
     )  # of all batches, which share one program
     out: list[Completion | None] = [None] * len(encoded)
     order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
@@ -99,7 +105,8 @@ class Generator:
       rows = min(batch_size, 1 << (len(members) - 1).bit_length())
       keys = engine.row_keys(seed, [names[i] for i in members], rows)
       some = [encoded[i] for i in members]
-      run = Run(self._model, some, limits, sampling or Sampling(), keys, slots)
+      own = limits._replace(most=tuple(limits.most[i] for i in members))
+      run = Run(self._model, some, own, sampling or Sampling(), keys, slots)
       while not run.finished:
         run.advance(engine.CHUNK)
       for i, completion in zip(members, run.completions(), strict=True):
@@ -123,11 +130,11 @@ class Generator:
     Characters whose bytes are not complete, and what may become a stop string, are held back.
     Errors as in `generate`, raised at once.
     """
-    limits = self._limits(max_new_tokens, min_new_tokens, stop)
+    limits = self._limits([max_new_tokens], min_new_tokens, stop)
     self._need_tokenizer("stream")
-    ids = self._encode(prompt, 0, limits.most)
+    ids = self._encode(prompt, 0, max_new_tokens)
     keys = engine.row_keys(seed, engine.names([ids]), 1)
-    slots = engine.bucket(engine.bucket(len(ids)) + limits.most)
+    slots = engine.bucket(engine.bucket(len(ids)) + max_new_tokens)
 
     def pieces() -> Iterator[str]:
       run = Run(self._model, [ids], limits, sampling or Sampling(), keys, slots)
@@ -142,18 +149,20 @@ class Generator:
 
     return pieces()
 
-  def _limits(self, max_new_tokens, min_new_tokens, stop) -> Limits:
-    if not isinstance(max_new_tokens, int) or max_new_tokens < 1:
-      raise InputError(f"max_new_tokens={max_new_tokens!r} must be a whole number of at least 1.")
-    if not isinstance(min_new_tokens, int) or not 0 <= min_new_tokens <= max_new_tokens:
-      raise InputError(
-        f"min_new_tokens={min_new_tokens!r} must be a whole number from 0 to "
-        f"max_new_tokens={max_new_tokens}."
-      )
+  def _limits(self, each, min_new_tokens, stop) -> Limits:
+    """each: of every prompt its max_new_tokens."""
+    for most in each:
+      if not isinstance(most, int) or most < 1:
+        raise InputError(f"max_new_tokens={most!r} must be a whole number of at least 1.")
+      if not isinstance(min_new_tokens, int) or not 0 <= min_new_tokens <= most:
+        raise InputError(
+          f"min_new_tokens={min_new_tokens!r} must be a whole number from 0 to "
+          f"max_new_tokens={most}."
+        )
     stops = check_stops(stop)
     if stops:
       self._need_tokenizer("a stop string")
-    return Limits(max_new_tokens, min_new_tokens, stops)
+    return Limits(tuple(each), min_new_tokens, stops)
 
   def _need_tokenizer(self, what: str) -> None:
     if self.tokenizer is None:
@@ -182,13 +191,12 @@ class Generator:
       raise InputError(
         f"Prompt {i} has the id {bad[0]}, and the model knows ids from 0 to {self.config.vocabulary - 1}."
       )
-    room = self.config.max_length - prefixes.count(self._model.variables)
-    if len(ids) + new > room:
+    if len(ids) + new > self.room:
       raise InputError(
         f"Prompt {i} has {len(ids)} tokens, and with max_new_tokens={new} that makes "
         f"{len(ids) + new}: more than the "
-        f"model's context of {room}. Shorten the prompt to "
-        f"{max(0, room - new)} "
+        f"model's context of {self.room}. Shorten the prompt to "
+        f"{max(0, self.room - new)} "
         "tokens, or lower max_new_tokens."
       )
     return ids

@@ -39,10 +39,10 @@ class Completion:
 
 
 class Limits(NamedTuple):
-  """When a completion ends: after `most` tokens, or by a stop id after at least `least`, or by a
-  stop string."""
+  """When a completion ends: after `most` tokens (of each prompt its own), or by a stop id after at
+  least `least`, or by a stop string."""
 
-  most: int
+  most: tuple[int, ...]
   least: int
   stops: tuple[str, ...]
 
@@ -75,19 +75,21 @@ class Run:
     slots: int,
   ):
     """Prefills. keys: a key a row; rows without a prompt only fill up the batch. slots: at least
-    what the longest prompt's bucket and limits.most take together."""
+    what the longest prompt's bucket and the largest limits.most take together."""
     self._model, self._limits, self._parts = model, limits, sampling.parts
     self._ids: list[list[int]] = [[] for _ in prompts]
     tok = model.tokenizer
     self._texts = [Text(tok, ids) for ids in prompts] if tok is not None else []
     self._ends: dict[int, int] = {}  # row -> where a stop string begins in its text
+    self._stop_ids = set(np.asarray(model.stop_ids).tolist())
     self._count, rows, V = 0, len(keys), model.program.config.V
     self._done = np.arange(rows) >= len(prompts)
     self._choice = engine.Choice(keys, sampling.dials, model.stop_ids, jnp.int32(limits.least))
     tokens, segments = engine.pad_left(prompts, rows, engine.bucket(max(map(len, prompts))))
     seen = engine.seen_ids(prompts if self._parts.penalty else [], rows, V)
+    most = np.ones(rows, np.int32)
+    most[: len(prompts)] = limits.most
     with model.ambient():
-      most = jnp.int32(limits.most)
       logits, cache = engine.prefill(model.variables, tokens, segments, most, model.program, slots)
     length, done, seen = map(jnp.array, (segments.sum(1), self._done, seen))
     self._state = engine.State(cache, logits, length, done, jnp.int32(0), seen)
@@ -95,12 +97,13 @@ class Run:
   @property
   def finished(self) -> bool:
     """Whether nothing more will come."""
-    return bool(self._done.all()) or self._count >= self._limits.most
+    return bool(self._done.all())
 
   def advance(self, steps: int) -> None:
     """Decodes up to `steps` tokens (at most engine.CHUNK)."""
-    steps = min(steps, self._limits.most - self._count)
-    model = self._model
+    model, most = self._model, self._limits.most
+    longest = max(m for m, done in zip(most, self._done, strict=False) if not done)
+    steps = min(steps, longest - self._count)
     with model.ambient():
       new, self._state = engine.decode(
         model.variables, self._state, jnp.int32(steps), self._choice, model.program, self._parts
@@ -110,10 +113,15 @@ class Run:
       np.array(self._state.done),
     )  # a copy: the state will be donated
     self._count += steps
+    on_device = self._done.copy()
     for r, ids in enumerate(self._ids):
       ids += [int(t) for t in new[r] if t != engine.NONE]
+      del ids[most[r] :]
+      self._done[r] |= len(ids) == most[r]
     if self._limits.stops:
       self._look_for_stops()
+    if (self._done != on_device).any():
+      self._state = self._state._replace(done=jnp.array(self._done))
 
   def _look_for_stops(self) -> None:
     for r, ids in enumerate(self._ids):
@@ -121,7 +129,6 @@ class Run:
         used, self._ends[r] = found
         del ids[used:]
         self._done[r] = True
-    self._state = self._state._replace(done=jnp.array(self._done))
 
   def text(self, row: int) -> str:
     """The row's text so far, cut at its stop string."""
@@ -129,7 +136,8 @@ class Run:
 
   def completions(self) -> list[Completion]:
     """The rows' results."""
+    ended = lambda r, ids: r in self._ends or self._stop_ids & set(ids[-1:])
     return [
-      Completion(self.text(r), tuple(ids), "stop" if self._done[r] else "length")
+      Completion(self.text(r), tuple(ids), "stop" if ended(r, ids) else "length")
       for r, ids in enumerate(self._ids)
     ]

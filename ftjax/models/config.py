@@ -119,6 +119,10 @@ class ModelConfig:
     """How many ids the model knows."""
     return self.V - self.vocab_padding
 
+  def room(self, virtual: int = 0) -> int:
+    """How many tokens a document may have: the context, less an adapter's virtual tokens."""
+    return self.max_length - virtual
+
   def with_(self, **changes) -> "ModelConfig":
     """A copy with some fields replaced."""
     return replace(self, **changes)

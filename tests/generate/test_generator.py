@@ -150,6 +150,22 @@ def test_bad_input_is_explained(llama, prompts, kwargs, message):
     llama.generate(prompts, **kwargs)
 
 
+def test_a_prompt_has_a_limit_of_its_own(folders, llama):
+  """Its text is the beginning of the longer one, whatever limits its neighbours have."""
+  free = llama.generate(PROMPTS, max_new_tokens=40)
+  most = [3, 40, 33, 1]
+  cut = llama.generate(PROMPTS, max_new_tokens=most)
+  assert [c.ids for c in cut] == [c.ids[:n] for c, n in zip(free, most, strict=True)]
+  assert {c.reason for c in cut} == {"length"}
+  end = free[0].ids[
+    2
+  ]  # the last id that the first prompt has room for, and one that comes too late
+  stopping = _open(folders["llama"], stop_ids=[end, free[3].ids[1]])
+  ended = stopping.generate(PROMPTS, max_new_tokens=most)
+  assert ended[0] == (ended[0].__class__)("", free[0].ids[: free[0].ids.index(end) + 1], "stop")
+  assert (ended[3].ids, ended[3].reason) == (free[3].ids[:1], "length")
+
+
 def test_nothing_in_nothing_out(llama):
   assert llama.generate([]) == []
 
