@@ -1,33 +1,24 @@
 """A model measured and shown, beside its base, once or with every checkpoint of a run."""
 
-import dataclasses
-import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jax
 from ml_collections import ConfigDict
 
 from ftjax import storage
+from ftjax.comparison import Comparison, mesh_of
 from ftjax.config import InputError, choice, positive
-from ftjax.data import loader
-from ftjax.data.general import NO_REPLAY, General
-from ftjax.data.general import load as load_general
-from ftjax.data.versions import training
 from ftjax.evaluate.follow import follow
 from ftjax.evaluate.outputs import split_kinds
-from ftjax.evaluate.pmapped import PARTITIONS, make_evaluator
-from ftjax.evaluate.samples import generate_and_score, samples_md
-from ftjax.finish import asked_of, named_scores, validation_prompts
+from ftjax.evaluate.pmapped import PARTITIONS
+from ftjax.evaluate.samples import samples_md
 from ftjax.generate.sampling import Sampling
-from ftjax.judging import general_of
-from ftjax.language_model import LanguageModel, base_of, load
+from ftjax.language_model import base_of, load
 from ftjax.log import say
 from ftjax.models import hf, lora
-from ftjax.parallel.mesh import make_mesh
-from ftjax.pretrained import open_run, open_source
+from ftjax.pretrained import open_source
 from ftjax.research import report
 from ftjax.run_models import RunModels, run_config, run_of
 from ftjax.train import run_folder
@@ -68,11 +59,11 @@ def evaluate(config: ConfigDict) -> Scores:
     if name == "base":
       tokens = _new_tokens(config, run, where, known)
     model = load(
-      where, dtype=config.dtype, adapter=adapter, mesh=_mesh(config), new_tokens=tokens,
+      where, dtype=config.dtype, adapter=adapter, mesh=mesh_of(config), new_tokens=tokens,
       revision=config.revision or (trained.revision if trained else ""),
       quantize=trained.quantize if trained else "",
     )  # fmt: skip
-    judge = judge or _Judge(config, run, model)
+    judge = judge or Comparison(config, run, model)
     known = model.tokenizer
     say(f"Evaluating {where}{f' with {adapter}' if adapter else ''} ...")
     scores[name], texts[name] = judge(model)
@@ -95,67 +86,6 @@ def evaluate(config: ConfigDict) -> Scores:
   return scores
 
 
-class _Judge:
-  """The rows and prompts of an evaluation, and the compiled programs: the same for every model that
-  is compared."""
-
-  def __init__(self, config: ConfigDict, run: Path | None, model: LanguageModel):
-    self._config = config
-    on_tokens, self._on_texts = split_kinds(config.metrics)
-    data = _data(config, run, model)
-    rows = data.validation
-    if not len(rows):
-      raise InputError(
-        f"{run} held no rows out for validation. Name some: data.validation=rows.jsonl, in the "
-        "form it was trained on."
-      )
-    self.rows_note = f"{len(rows)} rows"
-    bins = loader.bins(rows, data.max_length, config.data.pack)
-    self._batches = lambda: loader.fixed_batches(rows, bins, config.batch_size, data.max_length)
-    self._scoring = bool(on_tokens)
-    # An adapter on one of two tied tables has a model of its own form, with both.
-    self._score = functools.cache(
-      lambda model: make_evaluator(
-        model, config.dtype, config.attention, config.partition, _mesh(config), metrics=on_tokens
-      )
-    )
-    self._general = None
-    texts = _general(config, run, model) if "perplexity" in on_tokens else None
-    if texts is not None:
-      packed = loader.bins(texts.measured, texts.max_length, True)
-      self._general = lambda: loader.fixed_batches(
-        texts.measured, packed, config.batch_size, texts.max_length
-      )
-      self.rows_note += f", {len(texts.measured)} general texts"
-    limit = config.samples if self._on_texts else 0
-    prompts = validation_prompts(data, model.tokenizer, limit)
-    room = model.config.max_length - config.max_new_tokens
-    self.prompts: list[dict[str, Any]] = [p for p in prompts if len(p["ids"]) <= room]
-    if left := len(prompts) - len(self.prompts):
-      say(
-        f"{left} of {len(prompts)} prompts leave no room for {config.max_new_tokens} new tokens, "
-        "and are left out."
-      )
-
-  def __call__(self, model: LanguageModel):
-    """({metric: number}, completions of the prompts)."""
-    c = self._config
-    score = functools.partial(self._score(model.config), model.variables) if self._scoring else None
-    found = score(self._batches()) if score else {}
-    if self._general:
-      general = score(self._general())
-      found |= named_scores({f"general/{k}": v for k, v in general.items()})
-    del score  # It holds the weights, and `generator` wants them for itself.
-    if not self.prompts:
-      return found, []
-    ids, asked = [p["ids"] for p in self.prompts], asked_of(self.prompts)
-    texts, completions = generate_and_score(
-      model.generator, ids, asked, c.max_new_tokens, metrics=self._on_texts,
-      sampling=Sampling(c.temperature), seed=c.seed,
-    )  # fmt: skip
-    return found | texts, completions
-
-
 def _check(config: ConfigDict) -> None:
   if not config.source:
     raise InputError(
@@ -167,10 +97,6 @@ def _check(config: ConfigDict) -> None:
   positive(config.max_new_tokens, "max_new_tokens")
   Sampling(config.temperature)
   split_kinds(config.metrics)
-
-
-def _mesh(config: ConfigDict):
-  return make_mesh(data=1, fsdp=-1) if config.partition == "mesh" else None
 
 
 def _subjects(
@@ -208,61 +134,14 @@ def _new_tokens(config: ConfigDict, run: Path | None, base: str, tokenizer) -> s
   return ", ".join(t for t in sorted(vocabulary, key=vocabulary.get) if t not in known)
 
 
-def _data(config: ConfigDict, run: Path | None, model: LanguageModel):
-  """Data whose `validation` are the rows to evaluate on."""
-  options = dict(
-    model_max_length=model.config.max_length,
-    stops=model.stop_ids,
-    vocab_size=model.config.vocabulary,
-  )
-  if run is not None:
-    # As the run did: with the base's tokenizer (the tuned one has the template that was trained
-    # with), and reading
-    # the training rows, which decide the split and the separator.
-    trained = run_config(run)
-    settings = trained.data
-    settings.validation = config.data.validation or settings.validation
-    settings.train = training.pinned(settings.train, run)
-    m = trained.model
-    tokenizer = open_source(m.source, m.revision, m.new_tokens).tokenizer
-    return loader.load(settings, tokenizer, **options)
-  if not config.data.validation:
-    raise InputError(
-      "data.validation is empty, and the source is no run with rows of its own: name a file of "
-      "rows."
-    )
-  settings = config.data.to_dict() | {
-    "train": training.held_out(config.data.validation),
-    "validation": "",
-    "validation_fraction": 0.0,
-  }
-  data = loader.load(settings, model.tokenizer, **options)
-  return dataclasses.replace(data, validation=data.train)
-
-
-def _general(config: ConfigDict, run: Path | None, model: LanguageModel) -> General | None:
-  """General text to measure: what config.general names, or what the run measured."""
-  if run is not None:
-    trained = run_config(run)
-    trained.eval.general = config.general or trained.eval.general
-    return general_of(trained, open_run(trained))
-  if config.general in ("", "none"):
-    return None
-  c = model.config
-  return load_general(
-    config.general, NO_REPLAY, config.data, model.tokenizer, model_max_length=c.max_length,
-    stops=model.stop_ids, vocab_size=c.vocabulary,
-  )  # fmt: skip
-
-
 def _output(config: ConfigDict, run: Path | None) -> Path:
   return Path(config.output or ((run or Path()) / "evaluation"))
 
 
 def _follow(config: ConfigDict, run: Path) -> Scores:
   """Evaluates each checkpoint of a run, and goes on where an earlier call stopped."""
-  models = RunModels(run, _mesh(config))
-  judge = _Judge(config, run, models.base)
+  models = RunModels(run, mesh_of(config))
+  judge = Comparison(config, run, models.base)
   path = _output(config, run) / "evaluation.jsonl"
   path.parent.mkdir(parents=True, exist_ok=True)
   lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []

@@ -70,7 +70,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
     data = loader.load(
       config.data.to_dict() | {"train": spec},
       opened.tokenizer,
-      model_max_length=opened.checkpoint.config.max_length - opened.virtual,
+      model_max_length=opened.room,
       stops=opened.stops,
       vocab_size=opened.checkpoint.config.vocabulary,
     )
@@ -101,6 +101,8 @@ def _finished(config: ConfigDict, workdir: Path, found: inputs.Record) -> bool:
       final.replace(workdir / run_folder.UNFINISHED)
     return False
   lines = [f"{workdir} holds a finished run of this config; nothing to do."]
+  if not (workdir / "evaluation.json").is_file():
+    lines += [f"Its scores were not written: python scripts/evaluate.py --config.source={workdir}"]
   if not best.is_dir():
     lines += [
       f"Its {best.name}/ is missing, and so are the checkpoints to write it from: {final.name}/ is left."

@@ -2,17 +2,16 @@
 shown."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 
 from ftjax import interpolation, storage, tree
-from ftjax.evaluate.outputs import Asked
+from ftjax.evaluate.prompts import asked_of, validation_prompts
 from ftjax.evaluate.samples import generate_and_score, samples_md
 from ftjax.generate.generator import Generator
-from ftjax.log import METRICS, read, say
+from ftjax.log import METRICS, read, say, skip_on_error
 from ftjax.models import export, hf, lora, stacked, vocabulary
 from ftjax.models.quant import base as quant
 from ftjax.pretrained import Opened, dtype_of, read_weights
@@ -22,7 +21,6 @@ from ftjax.train import run_folder
 from ftjax.train.checkpoint import abstract, restore_trainable
 
 SHOWN = 24  # prompts in samples.md
-LEAD = 24  # tokens of a plain text that stand for its prompt
 GENERAL = ("general/loss", "general/perplexity")
 
 
@@ -35,11 +33,12 @@ def finish(
   outcome: its state is taken out of it, and given up as soon as it can be. initial: fn() -> the
   trainable collections as they were before the first update, for the case that no evaluation beat
   the base. evaluate and objective: what the loop judged by; with
-  train.interpolate they choose a point between the base and the best. final/ appears last: it says
-  that the run is complete.
+  train.interpolate they choose a point between the base and the best. final/ says that the run is
+  complete: it appears when both models are written, and what fails after that is said and skipped.
   """
   state, outcome.state, best = outcome.state, None, stopping.best_step
   final, unfinished = workdir / run_folder.FINAL, workdir / run_folder.UNFINISHED
+  again = f"Repeat it: python scripts/evaluate.py --config.source={workdir}"
   if jax.process_index() == 0:
     for left in (unfinished, workdir / run_folder.BEST):  # of an earlier try that died here
       storage.remove(left)
@@ -56,40 +55,51 @@ def finish(
   point, points = {}, []
   if config.train.interpolate and best > 0:
     judge = lambda mine, frozen=frozen: evaluate(tree.merge(frozen, mine))
-    mine, point, points = interpolation.choose(
-      initial(), mine, judge, objective, config.train.interpolate, workdir
-    )
+    with skip_on_error("train.interpolate", "best/ is the best checkpoint."):
+      mine, point, points = interpolation.choose(
+        initial(), mine, judge, objective, config.train.interpolate, workdir
+      )
     variables = tree.merge(frozen, mine)
     del judge
   del mine, frozen
   write_model(workdir / run_folder.BEST, variables, config, opened, data.template)
+  if jax.process_index() == 0:
+    unfinished.replace(final)
   if best == 0:
     say(
       "No evaluation was better than the base's: best/ is the base itself. Try another optim.learning_rate."
     )
 
-  scores = validation_scores(workdir, best)
+  # The models are written. What follows measures and shows them, and no failure there may take them.
+  scores: dict[str, dict] = {}
+  with skip_on_error("Reading the losses", again):
+    scores = validation_scores(workdir, best)
   if point:
     scores["tuned"] = named_scores(point)
-  prompts = validation_prompts(data, opened.tokenizer, config.eval.samples)
-  if prompts:
-    for name, some in write_samples(config, workdir, opened, variables, prompts, mesh).items():
-      scores[name] = scores.get(name, {}) | some
+  with skip_on_error("Writing texts for validation prompts", again):
+    texts = write_samples(config, workdir, opened, variables, data, mesh)
+    scores |= {name: scores.get(name, {}) | some for name, some in texts.items()}
   if jax.process_index() == 0:
-    found = {"best_step": best} | scores
-    if point:
-      found["interpolation"] = {"alpha": point["alpha"], "points": points}
-    storage.write_text(workdir / "evaluation.json", json.dumps(found, indent=2) + "\n")
-    plots.save_loss(workdir)
-    unfinished.replace(final)
-    if scores:
-      title = f"validation, step {best}" if best >= 0 else "general text, last step"
-      note = f", {point['alpha']:g} of the way from the base" if point else ""
-      report.show(report.scores_table(scores, title + note))
-    say(
-      f"The tuned model: {workdir / run_folder.BEST}   samples: {workdir / 'samples.md'}   {workdir / 'loss.png'}"
-    )
+    _show(config, workdir, best, scores, point, points, again)
   return scores
+
+
+def _show(config, workdir: Path, best: int, scores, point, points, again: str) -> None:
+  """Writes evaluation.json and loss.png, and prints the table."""
+  found = {"best_step": best} | scores
+  if point:
+    found["interpolation"] = {"alpha": point["alpha"], "points": points}
+  with skip_on_error("Writing evaluation.json", again):
+    storage.write_text(workdir / "evaluation.json", json.dumps(found, indent=2) + "\n")
+  with skip_on_error("Drawing loss.png", again):
+    plots.save_loss(workdir)
+  if scores:
+    title = f"validation, step {best}" if best >= 0 else "general text, last step"
+    note = f", {point['alpha']:g} of the way from the base" if point else ""
+    with skip_on_error("Printing the table", again):
+      report.show(report.scores_table(scores, title + note))
+  shown = [workdir / name for name in ("samples.md", "loss.png") if (workdir / name).is_file()]
+  say("   ".join(map(str, [f"The tuned model: {workdir / run_folder.BEST}", *shown])))
 
 
 def write_model(folder: Path, variables, config, opened: Opened, template) -> None:
@@ -151,66 +161,21 @@ def named_scores(metrics: Mapping[str, float]) -> dict[str, float]:
   return found | general
 
 
-def validation_prompts(data, tokenizer, limit: int) -> list[dict[str, Any]]:
-  """Up to `limit` distinct prompts of the validation rows: {"prompt": text, "brief": what people
-  wrote of it, "ids": [...], "references": [text, ...]}.
-
-  Plain text has no prompts: its first tokens stand for one, and what follows is the reference.
-  """
-  rows, found = data.validation, {}
-  if tokenizer is None or limit <= 0:
-    return []
-  if data.template is not None:
-    for prompt, reference in zip(rows.prompts, rows.references, strict=True):
-      key = json.dumps(prompt)
-      entry = found.get(key)
-      if entry is None:
-        if len(found) == limit:
-          continue
-        ids = data.template.render_prompt(prompt)
-        entry = found[key] = {
-          "prompt": data.template.render_text(prompt),
-          "brief": _written(prompt),
-          "ids": ids,
-          "references": [],
-        }
-      entry["references"].append(reference)
-    return list(found.values())
-  for i in range(min(limit, len(rows))):
-    ids, trained = rows.row(i)
-    lead = int(trained.argmax()) if data.format == "tokens" else 0
-    lead = lead if lead > 1 else min(LEAD, len(ids) // 2)
-    text = lambda part: tokenizer.decode(part, skip_special_tokens=True)
-    if lead:
-      found[i] = {
-        "prompt": text(ids[:lead]),
-        "ids": ids[:lead].tolist(),
-        "references": [text(ids[lead:])],
-      }
-  return list(found.values())
-
-
-def asked_of(prompts: Sequence[Mapping[str, Any]]) -> Asked:
-  """What metrics compare texts with, for prompts as `validation_prompts` gives them."""
-  return Asked([p.get("brief", "") for p in prompts], [p["references"] for p in prompts])
-
-
-def _written(prompt) -> str:
-  """A prompt without its template: what everybody but the assistant says."""
-  if isinstance(prompt, str):
-    return prompt
-  return "\n".join(m["content"] for m in prompt if m["role"] != "assistant" and m.get("content"))
-
-
 def write_samples(
-  config, workdir, opened: Opened, variables, prompts, mesh
+  config, workdir, opened: Opened, variables, data, mesh
 ) -> dict[str, dict[str, float]]:
-  """Generates greedily with the base and the tuned model, writes samples.md, returns both models'
-  text metrics. `variables` is emptied: no model is in memory twice."""
+  """Generates greedily for validation prompts with the base and the tuned model, writes samples.md,
+  returns both models' text metrics; {} where there are no prompts. `variables` is emptied: no model
+  is in memory twice."""
   checkpoint, m = opened.checkpoint, config.model
+  prompts = validation_prompts(
+    data, opened.tokenizer, config.eval.samples, room=opened.room,
+    max_new_tokens=config.eval.max_new_tokens,
+  )  # fmt: skip
+  if not prompts:
+    return {}
   say(f"Writing for {len(prompts)} validation prompts, with the base and with the tuned model ...")
-  ids, asked = [p["ids"] for p in prompts], asked_of(prompts)
-  most = max(1, min(config.eval.max_new_tokens, checkpoint.config.max_length - max(map(len, ids))))
+  ids, most, asked = [p["ids"] for p in prompts], [p["most"] for p in prompts], asked_of(prompts)
   dtype = dtype_of(m.compute_dtype or m.dtype)
 
   def write(variables):

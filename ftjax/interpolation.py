@@ -1,13 +1,14 @@
 """After training: the losses along the way from the base to the tuned model, and the best point on
 it."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import jax
 
 from ftjax import storage
-from ftjax.log import say
+from ftjax.log import say, skip_on_error
 from ftjax.research import plots
 from ftjax.research.tables import markdown
 from ftjax.train.interpolate import between
@@ -36,10 +37,11 @@ def choose(
   for i in range(steps + 1):
     found = judge(at(i / steps))
     points.append({"alpha": i / steps, **found, "objective": objective(found)})
-  best = min(points, key=lambda p: p["objective"])
+  best = min(points, key=lambda p: (not math.isfinite(p["objective"]), p["objective"]))
   if jax.process_index() == 0:
-    storage.write_text(workdir / "interpolation.md", table(points, best))
-    plots.save_interpolation(workdir, points, best)
+    with skip_on_error("Drawing train.interpolate's points", "evaluation.json has them."):
+      storage.write_text(workdir / "interpolation.md", table(points, best))
+      plots.save_interpolation(workdir, points, best)
   return at(best["alpha"]), best, points
 
 

@@ -27,10 +27,9 @@ def general_of(config, opened: Opened, replay: Replay = NO_REPLAY) -> General | 
   if not spec and config.model.source == "starter":
     spec = "starter"
   spec = "" if spec == "none" else spec
-  c = opened.checkpoint.config
   return texts.load(
-    spec, replay, config.data, opened.tokenizer, model_max_length=c.max_length - opened.virtual,
-    stops=opened.stops, vocab_size=c.vocabulary,
+    spec, replay, config.data, opened.tokenizer, model_max_length=opened.room, stops=opened.stops,
+    vocab_size=opened.checkpoint.config.vocabulary,
   )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from ftjax import scoring, storage
 from ftjax.config import InputError
 from ftjax.generate.generator import Generator, Prompt
 from ftjax.generate.sampling import Sampling
-from ftjax.models import export, hf, lora, vocabulary
+from ftjax.models import export, hf, lora, prefixes, vocabulary
 from ftjax.models.config import ModelConfig
 from ftjax.models.quant import base as quant
 from ftjax.pretrained import add_tokens, dtype_of, place, read_weights
@@ -51,6 +51,7 @@ class LanguageModel:
       checkpoint.folder,
     )
     self.dtype, self.mesh, self.generation_config = dtype, mesh, generation_config or {}
+    self.room = self.config.room(prefixes.count(variables))  # tokens that a document may have
 
   @property
   def stop_ids(self) -> tuple[int, ...]:

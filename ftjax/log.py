@@ -6,7 +6,8 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import jax
@@ -206,6 +207,23 @@ class Transfer:
     elif kind is None and not self._quiet and self._seconds > 1:
       text = f"{self._what}: {self._done / 1e9:.2f} GB in {self._seconds:.1f} s"
       self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def skip_on_error(what: str, again: str) -> Iterator[None]:
+  """Runs a step that only measures or shows: a failure is said in one line, and what comes after the
+  step goes on.
+
+  what: the step, as in "Writing samples". again: how it is repeated. Of several processes a failure
+  ends all, as elsewhere: the others would wait for this one in the step.
+  """
+  try:
+    yield
+  except Exception as e:
+    if jax.process_count() > 1:
+      raise
+    why = " ".join(str(e).split()) or "no reason given"
+    say(f"warning: {what} failed and was skipped ({type(e).__name__}: {why}). {again}")
 
 
 def say(text: str) -> None:

@@ -33,6 +33,11 @@ class Opened:
   new_ids: tuple[int, ...] = ()  # of tokens that were added
   virtual: int = 0  # positions that an adapter takes before every document's tokens
 
+  @property
+  def room(self) -> int:
+    """How many tokens a document may have."""
+    return self.checkpoint.config.room(self.virtual)
+
 
 def open_source(source: str, revision: str = "", new_tokens: str = "") -> Opened:
   """Finds and checks a model. Raises InputError for what is missing or does not fit."""
@@ -70,6 +75,12 @@ def open_run(config, opened: Opened | None = None) -> Opened:
     raise InputError(
       "model.new_tokens_only: this model's head has a bias, and an adapter in PEFT's format cannot hold "
       "rows of such a head alone. Use adapter.kind=lora, which trains the new rows beside its own."
+    )
+  context = checkpoint.config.max_length
+  if virtual > context - 2:
+    raise InputError(
+      f"The adapter has {virtual} virtual tokens, and the model's context of {context} tokens must have "
+      "room for at least two more. Lower adapter.tokens."
     )
   padded = vocabulary.padded(checkpoint, m.pad_vocab_to)
   return replace(opened, checkpoint=padded, virtual=virtual)

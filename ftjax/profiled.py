@@ -23,7 +23,7 @@ def step(config: ConfigDict, folder: Path) -> tuple[float, list[tuple[str, str, 
   mesh = make_mesh(**config.mesh)
   opened = open_run(config)
   model = opened.checkpoint.config
-  length = min(config.data.max_length, model.max_length)
+  length = min(config.data.max_length, opened.room)
   shapes = shapes_of(config, opened)
   _, made, compiled = fitting.compile_first(
     config, model, shapes, mesh, warmup=0, total=1000, length=length

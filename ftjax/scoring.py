@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ftjax.config import InputError
-from ftjax.models import decoder
+from ftjax.models import decoder, prefixes
 from ftjax.models.config import ModelConfig
 
 
@@ -19,7 +19,7 @@ def logits(variables, tokens_BT, segments_BT, config: ModelConfig, dtype: str) -
     raise InputError(
       f"tokens are {tokens_BT.shape} and segments {segments_BT.shape}: they must have one shape."
     )
-  V, limit = config.vocabulary, config.max_length
+  V, limit = config.vocabulary, config.room(prefixes.count(variables))
   if tokens_BT.size and not 0 <= tokens_BT.min() <= tokens_BT.max() < V:
     raise InputError(
       f"tokens has ids from {tokens_BT.min()} to {tokens_BT.max()}; the model knows 0 to {V - 1}."

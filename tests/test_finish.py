@@ -2,6 +2,8 @@
 
 import gc
 import json
+import re
+from types import SimpleNamespace
 
 import jax
 import pytest
@@ -18,6 +20,48 @@ SIZES = dict(
   vocab_size=260, hidden_size=64, intermediate_size=192, num_hidden_layers=6, head_dim=16
 )
 ADAPTER = dict(adapter__kind="lora", adapter__rank=2)
+
+
+def test_a_failure_of_what_only_measures_takes_no_model(tmp_path, monkeypatch, capsys):
+  """final/ is there before anything is measured; each step that fails is named, with what repeats it."""
+  there = []
+
+  def fail(*args, **kwargs):
+    there.append((tmp_path / "final").is_dir() and (tmp_path / "best").is_dir())
+    raise RuntimeError("out of\n memory")
+
+  for place in ("finish.write_samples", "finish.validation_scores", "finish.plots.save_loss"):
+    monkeypatch.setattr(f"ftjax.{place}", fail)
+  monkeypatch.setattr(ftjax.finish, "write_model", lambda folder, *args: folder.mkdir())
+  assert _finish(tmp_path) == {}
+  told = capsys.readouterr().err
+  assert there == [True] * 3 and told.count("RuntimeError: out of memory") == 3
+  for what in ("Reading the losses", "Writing texts for validation prompts", "Drawing loss.png"):
+    again = f"python scripts/evaluate.py --config.source={tmp_path}"
+    assert re.search(f"{what} failed and was skipped .*{re.escape(again)}", told)
+  assert json.loads((tmp_path / "evaluation.json").read_text()) == {"best_step": 4}
+
+
+def test_a_person_can_still_end_what_only_measures(tmp_path, monkeypatch):
+  monkeypatch.setattr(ftjax.finish, "write_model", lambda folder, *args: folder.mkdir())
+  for signal in (KeyboardInterrupt, SystemExit):
+    monkeypatch.setattr(
+      ftjax.finish, "write_samples", lambda *args, e=signal: (_ for _ in ()).throw(e)
+    )
+    with pytest.raises(signal):
+      _finish(tmp_path / signal.__name__)
+
+
+def _finish(workdir, best_step=4, **changes):
+  """finish, of a run of four updates whose model is nothing."""
+  workdir.mkdir(exist_ok=True)
+  config = toy.run_config("a", "b")
+  state = SimpleNamespace(frozen={}, evaluated=dict)
+  args = dict(
+    opened=None, data=SimpleNamespace(template=None), outcome=SimpleNamespace(state=state, step=4),
+    stopping=SimpleNamespace(best_step=best_step), mesh=None, initial=dict, evaluate=None, objective=None,
+  )  # fmt: skip
+  return ftjax.finish.finish(config, workdir, **(args | changes))
 
 
 def buffers():
