@@ -16,6 +16,7 @@ from ftjax import apart, fitting
 from ftjax.assembly import Assembled, abstract_state, assemble, remat_of
 from ftjax.config import positive
 from ftjax.models import hf, shapes
+from ftjax.models.adapters import starting
 from ftjax.models.config import ModelConfig
 from ftjax.models.quant import base as quant
 from ftjax.parallel import memory
@@ -103,6 +104,7 @@ def described(config: ConfigDict) -> Model:
   for key in ("train.batch_size", "train.accumulate", "data.max_length"):
     room, name = key.split(".")
     positive(config[room][name], key)
+  starting.check(config.adapter, bool(config.model.new_tokens), config.train.only)
   opened = open_run(config, Opened(_checkpoint(config), None, ()))
   config = quantized_as(config, opened)
   quant.check(config.model.quantize, config.adapter.kind)

@@ -93,6 +93,19 @@ def virtual_tokens(found: Folders) -> int:
   return 0 if isinstance(found, tuple) else found.settings.get("num_virtual_tokens") or 0
 
 
+def kind_named(source: str) -> str:
+  """The adapter.kind of a folder, as its settings say; "lora" where there are none to read here."""
+  hf = peft.settings(Path(several.named(source)[0][0]).expanduser()) or {}
+  kinds = {
+    "LORA": "lora",
+    "IA3": "ia3",
+    "PROMPT_TUNING": "prompt",
+    "PREFIX_TUNING": "prefix",
+    "LN_TUNING": "norms",
+  }
+  return kinds.get(hf.get("peft_type"), "lora")
+
+
 def check_kind(kind: str, adapter, source: str) -> None:
   """Raises InputError for an adapter that is of another kind than adapter.kind says."""
   names = tree.flatten(adapter)

@@ -2,8 +2,11 @@
 
 import pytest
 
+from ftjax import planning
 from ftjax.config import InputError
+from ftjax.defaults import get_config
 from ftjax.models import lora
+from ftjax.models.adapters import starting
 from tests.models.adapters import with_adapter
 from tests.models.test_kinds import fresh
 
@@ -29,6 +32,29 @@ REFUSED = {
 def test_what_cannot_be_trained_is_refused(variant, message):
   with pytest.raises(InputError, match=message):
     fresh(variant("llama"), **(dict(kind="lora") | REFUSED[message]))
+
+
+@pytest.mark.parametrize(
+  "keys, message",
+  [
+    ({"rank": 8}, r"adapter.rank=8 .*Add --config.adapter.kind=lora, or leave adapter.rank out"),
+    ({"targets": "q_proj"}, "adapter.targets='q_proj' with adapter.kind=none"),
+    ({"dora": True}, "adapter.dora=True with adapter.kind=none"),
+    ({"source": "somebody/adapter"}, "adapter.source='somebody/adapter' .*kind=lora"),
+    (
+      {"source": "{}", "rank": 8},
+      "adapter.source=.*: all parameters of the base would .*kind=prompt",
+    ),
+  ],
+)
+def test_keys_of_an_adapter_where_there_is_none_are_refused(tmp_path, keys, message):
+  """By planning as by training; the kind that is named is the folder's own."""
+  (tmp_path / "adapter_config.json").write_text('{"peft_type": "PROMPT_TUNING"}')
+  config = get_config()
+  config.adapter.update({k: v.format(tmp_path) if k == "source" else v for k, v in keys.items()})
+  for refuse in (lambda: starting.check(config.adapter), lambda: planning.described(config)):
+    with pytest.raises(InputError, match=message):
+      refuse()
 
 
 def test_what_cannot_be_merged_or_added_is_refused(variant, tmp_path):

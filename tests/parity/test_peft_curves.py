@@ -74,8 +74,10 @@ def test_curve(name, shared, tmp_path, monkeypatch, record_property):
     "data.shuffle": False, "data.pack": False, "data.max_length": 256, "optim.learning_rate": rate,
     "optim.schedule": "linear", "optim.warmup": f"{WARMUP} steps", "optim.clip": 1.0,
     "train.batch_size": 8, "train.duration": f"{STEPS} steps", "train.log_every": 1,
-    "log.tensorboard": False, "adapter.kind": ours, "adapter.rank": 8, "adapter.alpha": 16.0,
+    "log.tensorboard": False, "adapter.kind": ours,
   } | flags  # fmt: skip
+  if ours == "lora":
+    flags |= {"adapter.rank": 8, "adapter.alpha": 16.0}
   if ours != "none" and "adapter.init" not in flags:
     flags["adapter.source"] = str(tmp_path / "start")
   alone = functools.partial(make_mesh, devices=jax.devices()[:1])

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from ftjax import tree
 from ftjax.config import InputError, choice, positive
+from ftjax.defaults import get_config
 from ftjax.models import lora
 from ftjax.models.adapters import ia3, norms, prefix, prompt
 from ftjax.models.decoder import unstack
@@ -64,6 +65,14 @@ def check(a, new_tokens: bool = False, only: str = "") -> None:
   choice(a.kind, (NONE, *NEW), "adapter.kind")
   choice(a.init, lora.BEGINNINGS, "adapter.init")
   lora.parse_patterns(a.patterns)
+  usual = get_config().adapter
+  given = [key for key in ("source", *usual) if a[key] != usual[key]]
+  if a.kind == NONE and given:
+    own = lora.kind_named(a.source) if a.source else "lora"
+    raise InputError(
+      f"adapter.{given[0]}={a[given[0]]!r} with adapter.kind=none: all parameters of the base would be trained, "
+      f"and no adapter. Add --config.adapter.kind={own}, or leave adapter.{given[0]} out."
+    )
   pairs_only = {
     "dora": a.dora, "rslora": a.rslora, "init": a.init != "default", "patterns": a.patterns,
     "dropout": a.dropout, "lora_plus": a.lora_plus != 1,
