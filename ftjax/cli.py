@@ -1,35 +1,34 @@
-"""What the scripts share: flags, configs, and how a run ends for the shell.
-
-Exit status: 0 done; 2 bad config or input, said in one message; 3 stopped by a signal with a
-checkpoint saved; 4 diverged; 5 another process of the same run is gone.
-"""
+"""What the scripts share: flags, configs, --help, and a main that ends with one message."""
 
 import contextlib
-import errno
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _began_here() -> bool:
+  """Whether this process is one of the scripts, and not a worker of one or another program."""
+  return Path(sys.argv[0]).resolve().parent == ROOT / "scripts" and sys.argv[0] in sys.orig_argv
+
+
+if _began_here():  # What follows takes as long as a key that was pressed by mistake.
+  signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))  # until `run`
+
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from ftjax.config import InputError
+from ftjax import ending
+from ftjax.config import flat
+from ftjax.ending import BAD_INPUT, DIVERGED, STOPPED, Failure, fail
 
-BAD_INPUT, STOPPED, DIVERGED = 2, 3, 4
-
-
-class Failure(Exception):
-  """A run that ends with a message and a status of its own."""
-
-  def __init__(self, message: str, status: int):
-    super().__init__(message)
-    self.status = status
-
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-ROOT = Path(__file__).resolve().parents[1]
+__all__ = [
+  "BAD_INPUT", "DIVERGED", "STOPPED", "Failure", "define_config", "define_processes", "fail", "run",
+]  # fmt: skip
 
 
 def define_config(default: str):
@@ -56,9 +55,9 @@ def define_processes() -> None:
   flags.DEFINE_integer("join_seconds", 300, "How long to wait until all are there.", lower_bound=1)
 
 
-def run(main: Callable[[], int | None], torch: bool = True) -> None:
+def run(main: Callable[[], int | None], torch: bool = True, saved: Callable[[], str] = str) -> None:
   """Parses the flags and calls main; ends the process with its return value, or 2 with one message
-  for bad input.
+  for bad input. A signal ends it too (ending.end_by_signals, which says what `saved` is).
 
   Where there are several processes (`define_processes`, or a cluster's), they meet first, and an
   error in one ends them all. torch: whether transformers may find PyTorch. It loads it where it is
@@ -66,6 +65,7 @@ def run(main: Callable[[], int | None], torch: bool = True) -> None:
   the first update.
   """
   use_huge_pages()
+  ending.end_by_signals(saved)
 
   def guarded(argv) -> int | None:
     if len(argv) > 1:
@@ -79,14 +79,15 @@ def run(main: Callable[[], int | None], torch: bool = True) -> None:
       if "processes" in flags.FLAGS and _joined():
         return _together(main)
       return main()
-    except Failure as e:
-      return fail(str(e), e.status)
-    except InputError as e:
-      return fail(str(e))
-    except OSError as e:
-      if e.errno not in _FULL:
-        raise
-      return fail(_full(e))
+    except BrokenPipeError:  # Whoever read what is printed has left, as `head` does.
+      os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+      return 1
+    except Exception as e:
+      if found := ending.told(e):
+        return fail(*found)
+      raise
+    finally:
+      ending.let_go()
 
   app.run(guarded, flags_parser=_parse)
 
@@ -106,10 +107,6 @@ def _keep_programs() -> None:
   from ftjax.parallel.compilation import keep_programs
 
   keep_programs()
-
-
-def _full(e: OSError) -> str:
-  return f"The disk is full: {e}. What was whole before is still there; make room and run the same command."
 
 
 def _joined() -> bool:
@@ -134,16 +131,10 @@ def _together(main: Callable[[], int | None]) -> int | None:
     stop_watching()
     jax.distributed.shutdown()  # Waits for the others.
     return status
-  except Failure as e:
-    failures.fail(str(e), e.status)
-  except InputError as e:
-    failures.fail(str(e), BAD_INPUT)
-  except OSError as e:
-    full = e.errno in _FULL
-    failures.fail(*((_full(e), BAD_INPUT) if full else failures.describe(e)))
   except Exception as e:
-    message, status = failures.describe(e)
-    if status != failures.LOST:
+    found = ending.told(e)
+    message, status = found or failures.describe(e)
+    if found is None and status != failures.LOST:
       traceback.print_exc()
     failures.fail(message, status)
 
@@ -165,26 +156,35 @@ def use_huge_pages() -> None:
   if not began_here or _HUGE in tunables or not _PAGES.is_file():
     return
   if "[madvise]" in _PAGES.read_text():
+    signal.pthread_sigmask(signal.SIG_BLOCK, ending.SIGNALS)  # over to the new program
     os.environ[_TUNABLES] = ":".join(filter(None, (tunables, f"{_HUGE}=1")))
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def fail(message: str, status: int = BAD_INPUT) -> int:
-  """Prints one message to stderr, once where there are several processes; returns the exit status."""
-  jax = sys.modules.get("jax")
-  if jax is None or not jax.distributed.is_initialized() or jax.process_index() == 0:
-    print(f"error: {message}", file=sys.stderr, flush=True)
-  return status
-
-
 def _parse(argv):
-  if any(arg.lstrip("-") in ("help", "helpfull", "helpshort") for arg in argv):
-    return app.parse_flags_with_usage(argv)
   with _bad_flags_end_here():
+    if any(arg in ("--help", "-help", "--helpfull", "--helpshort", "-h") for arg in argv[1:]):
+      print(_help(argv[0]))
+      sys.exit(0)
     left = flags.FLAGS(argv)
     if "config" in flags.FLAGS:
       getattr(flags.FLAGS.config, "any", None)  # Fails here if the file could not be loaded.
     return left
+
+
+def _help(program: str) -> str:
+  """What a script is for, its flags, and the keys of its config with their defaults."""
+  known = flags.FLAGS.flags_by_module_dict()
+  lines = [(sys.modules["__main__"].__doc__ or "").strip(), "", "Flags:"]
+  for flag in (*known.get(program, ()), *known.get(__name__, ())):
+    shown = "" if flag.default is None else f"={flag.default_as_str.strip(chr(39))}"
+    lines.append(f"  --{flag.name}{shown}  {_one_line(flag.help)}")
+  if "config" in flags.FLAGS:
+    flags.FLAGS.mark_as_parsed()
+    keys = flat(flags.FLAGS.config)
+    lines += ["", "Keys of the config, with their defaults:"]
+    lines += [f"  --config.{key}={value}" for key, value in keys.items()]
+  return "\n".join(lines)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -131,11 +131,23 @@ def atomic_path(path: str | Path):
   path.parent.mkdir(parents=True, exist_ok=True)
   temporary = temporary_path(path)
   remove(temporary)
+  _UNFINISHED.add(temporary)
   try:
     yield temporary
     temporary.replace(path)
   finally:
     remove(temporary)
+    _UNFINISHED.discard(temporary)
+
+
+_UNFINISHED: set[Path] = set()
+
+
+def discard_unfinished() -> None:
+  """Removes what this process is writing: for one that ends without leaving its blocks."""
+  for path in tuple(_UNFINISHED):
+    with suppress(OSError):
+      remove(path)
 
 
 def sweep(folder: Path, name: str = ".+") -> None:

@@ -5,6 +5,8 @@ Run the same command again to go on from the last checkpoint. On several hosts r
 (docs/tpu.md).
 """
 
+from pathlib import Path
+
 from absl import flags
 
 from ftjax import cli
@@ -32,5 +34,13 @@ def main() -> int:
   )
 
 
+def saved() -> str:
+  folder = Path(_WORKDIR.value) / "checkpoints"
+  steps = [int(p.name) for p in folder.glob("*") if p.name.isdecimal()]
+  return (
+    f"stopped; step {max(steps)} is saved. The same command goes on from there." if steps else ""
+  )
+
+
 if __name__ == "__main__":
-  cli.run(main, torch=False)
+  cli.run(main, torch=False, saved=saved)

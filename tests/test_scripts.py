@@ -145,9 +145,53 @@ def test_a_run_is_evaluated_while_it_trains(root, tmp_path, toy_flags):
   assert all(0 < line["loss"] < 20 for line in found)
 
 
-def test_help_names_the_flags(root):
-  done = train(root, "--help")
-  assert "--workdir" in done.stdout and "Traceback" not in done.stderr
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["importing", "rows", "compiled", "finishing"])
+def test_ctrl_c_at_any_moment_is_one_line(root, tmp_path, toy_flags, moment):
+  """130 before there is a checkpoint, 3 after; never a traceback or a segmentation fault."""
+  run = tmp_path / "run"
+  training = train(
+    root, f"--workdir={run}", *toy_flags, "--config.train.duration=3 steps", start=True
+  )
+  begins = {"rows": "format", "compiled": "devices"}
+  if moment == "importing":
+    time.sleep(0.5)
+  elif moment == "finishing":
+    deadline = time.monotonic() + 120
+    while not (run / "final.unfinished").exists() and not (run / "best").exists():
+      assert training.poll() is None and time.monotonic() < deadline
+      time.sleep(0.01)
+  else:
+    while not training.stderr.readline().startswith(begins[moment]):
+      assert training.poll() is None
+  training.send_signal(signal.SIGINT)
+  _, err = training.communicate(timeout=60)
+  ended = [line for line in err.splitlines() if line.startswith("error: ")]
+  assert "Traceback" not in err and len(ended) == 1 and "SIGINT: stopped" in ended[0], err
+  saved = any((run / "checkpoints").glob("[0-9]*"))
+  assert training.returncode == (3 if saved else 130), err
+  if moment == "finishing":
+    assert (
+      "step 3 is saved" in err
+      and train(root, f"--workdir={run}", *toy_flags, "--config.train.duration=3 steps").returncode
+      == 0
+    )
+
+
+@pytest.mark.parametrize("script, flag, key", [
+  ("train", "--workdir", "--config.optim.learning_rate=2e-05"),
+  ("evaluate", "--config=", "--config.max_new_tokens=128"),
+  ("prepare_data", "--update", "--config.run.workers="),
+  ("generate", "--max_new_tokens=128", ""),
+])  # fmt: skip
+def test_help_shows_flags_and_keys_with_their_defaults(root, script, flag, key):
+  done = subprocess.run(
+    [sys.executable, f"scripts/{script}.py", "--help"], cwd=root, env=os.environ | ENV,
+    capture_output=True, text=True, check=False,
+  )  # fmt: skip
+  assert done.returncode == 0 and not done.stderr
+  assert done.stdout.count("\n") > 15 and f"python scripts/{script}.py" in done.stdout
+  assert flag in done.stdout and key in done.stdout
 
 
 @pytest.fixture

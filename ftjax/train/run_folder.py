@@ -68,9 +68,9 @@ def _trained(workdir: Path) -> bool:
   return any(m["step"] > 0 for m in log.read(workdir / log.METRICS))
 
 
-def saved(workdir: Path) -> list[int]:
+def saved(workdir: str | Path) -> list[int]:
   """Steps of which there is a checkpoint, ascending."""
-  folder = workdir / CHECKPOINTS
+  folder = Path(workdir) / CHECKPOINTS
   names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
   return sorted(int(name) for name in names if name.isdecimal())
 
