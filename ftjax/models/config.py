@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from ftjax.config import InputError
 from ftjax.models.rope import Rope
 
 ROPES = ("none", "main", "local")  # what turns a layer's queries and keys: ModelConfig.layer_ropes
@@ -93,6 +94,21 @@ class ModelConfig:
   logits_scale: float = 1.0
   logits_cap: float = 0.0  # logits become cap * tanh(logits / cap), after scaling; 0 = as they are
   vocab_padding: int = 0  # of V, the last rows, which no token has: so that a mesh divides it
+
+  def __post_init__(self):
+    wrong = lambda what: InputError(f"The model's sizes do not fit together: {what}.")
+    if self.N % self.K:
+      raise wrong(f"{self.N} query heads are no multiple of {self.K} key heads")
+    if self.H < 1:
+      raise wrong(f"{self.N} heads are more than the width, {self.D}")
+    for rope in filter(None, (self.rope, self.local_rope)):
+      if rope.dims > self.H:
+        raise wrong(f"the rope turns {rope.dims} dims of heads that have {self.H}")
+    if (e := self.experts) and e.per_token > e.count:
+      raise wrong(f"each token goes to {e.per_token} of {e.count} experts")
+    for each in (self.windows, self.layer_ropes):
+      if each and len(each) != self.L:
+        raise wrong(f"something is said of {len(each)} layers, and there are {self.L}")
 
   @property
   def sizes(self) -> dict[str, int]:

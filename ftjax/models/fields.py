@@ -2,37 +2,23 @@
 silence."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ftjax.config import InputError
+from ftjax.models import known, values
 from ftjax.models import rope as ropes
 from ftjax.models.rope import Rope
+from ftjax.models.values import shown
 from ftjax.plugin import did_you_mean
 
-# Fields of config.json that do not change what the model computes when it is used as ftjax uses it.
-_NEUTRAL = frozenset(
-  """architectures auto_map model_type torch_dtype dtype transformers_version _name_or_path
-  _commit_hash use_cache cache_implementation bos_token_id eos_token_id pad_token_id sep_token_id
-  unk_token_id decoder_start_token_id initializer_range attention_dropout hidden_dropout resid_pdrop
-  embd_pdrop attn_pdrop embedding_dropout attn_implementation _attn_implementation_autoset
-  _attn_implementation pretraining_tp gradient_checkpointing task_specific_params output_attentions
-  output_hidden_states return_dict torchscript use_bfloat16 pruned_heads id2label label2id num_labels
-  _num_labels problem_type is_encoder_decoder is_decoder cross_attention_hidden_size
-  add_cross_attention tie_encoder_decoder chunk_size_feed_forward finetuning_task prefix
-  tokenizer_class summary_activation summary_first_dropout summary_proj_to_labels summary_type
-  summary_use_proj n_ctx max_sequence_length unsloth_version unsloth_fixed max_length min_length
-  do_sample early_stopping num_beams num_beam_groups diversity_penalty temperature top_k top_p
-  typical_p repetition_penalty length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size
-  bad_words_ids num_return_sequences output_scores return_dict_in_generate forced_bos_token_id
-  forced_eos_token_id remove_invalid_values exponential_decay_length_penalty suppress_tokens
-  begin_suppress_tokens""".split()
-)
+CONFIG = "config.json"
 
 
 class Fields:
-  """config.json, remembering what was read."""
+  """config.json, remembering what was read. Whatever is given back is of the type and in the range
+  that models/known.py says, else it is an InputError."""
 
   def __init__(self, hf: dict[str, Any]):
     self._hf = hf
@@ -41,7 +27,14 @@ class Fields:
   def get(self, *names: str, default: Any = None) -> Any:
     """The first of `names` that is present and not null, else the default."""
     self._read.update(names)
-    return next((self._hf[n] for n in names if self._hf.get(n) is not None), default)
+    given = [n for n in names if self._hf.get(n) is not None]
+    for name in given:
+      values.check(CONFIG, name, self._hf[name], known.FIELDS[name])
+    return self._hf[given[0]] if given else default
+
+  def ignore(self, *names: str) -> None:
+    """Says that these are understood and of no effect here, whatever they hold."""
+    self._read.update(names)
 
   def need(self, *names: str) -> Any:
     """Like get, but absence is an InputError."""
@@ -55,26 +48,30 @@ class Fields:
   def nullable(self, name: str, default: Any) -> Any:
     """The field where null is a choice of its own: the default stands for its absence alone."""
     self._read.add(name)
+    if self._hf.get(name) is not None:
+      values.check(CONFIG, name, self._hf[name], known.FIELDS[name])
     return self._hf.get(name, default)
 
   def only(self, name: str, allowed: Any, default: Any = None) -> None:
     """Fails unless the field is absent or equals the one value that is supported."""
-    value = self.get(name, default=allowed if default is None else default)
+    self._read.add(name)
+    value = self._hf.get(name)
+    value = value if value is not None else allowed if default is None else default
     if value != allowed:
       raise InputError(
-        f"config.json says {name}={value!r}, which is not supported (only {allowed!r} is)."
+        f"config.json says {name}={shown(value)}, which is not supported (only {allowed!r} is)."
       )
 
   def done(self) -> None:
     """Fails on fields that are switched on and that nobody read."""
     unknown = [
-      f"{k}={v!r}" for k, v in self._hf.items()
-      if k not in self._read and k not in _NEUTRAL and v not in (None, False, [], {})
+      f"{shown(k)[1:-1]}={shown(v)}" for k, v in self._hf.items()
+      if k not in self._read and k not in known.NEUTRAL and v not in (None, False, [], {})
     ]  # fmt: skip
     if unknown:
       raise InputError(
         f"config.json has fields that ftjax does not understand for model_type="
-        f"{self._hf.get('model_type')!r}: {', '.join(unknown)}. They might change what the model "
+        f"{self._hf.get('model_type')!r}: {', '.join(unknown[:9])}. They might change what the model "
         "computes. If one has no effect, remove it from config.json."
       )
 
@@ -89,7 +86,7 @@ def activation(name: str) -> str:
   """Our name of a Hugging Face activation."""
   if name not in ACTIVATIONS:
     raise InputError(
-      f"config.json asks for the activation {name!r}; ftjax has {', '.join(sorted(ACTIVATIONS))}."
+      f"config.json asks for the activation {shown(name)}; ftjax has {', '.join(sorted(ACTIVATIONS))}."
       f"{did_you_mean(name, ACTIVATIONS)}"
     )
   return ACTIVATIONS[name]
@@ -107,7 +104,7 @@ def windows(fields: Fields, L: int, window: int | None, sliding: Sequence[bool])
     known = {"sliding_attention": True, "full_attention": False}
     if strange := [k for k in kinds if k not in known]:
       raise InputError(
-        f"config.json's layer_types has {strange[0]!r}; ftjax knows {', '.join(known)}."
+        f"config.json's layer_types has {shown(strange[0])}; ftjax knows {', '.join(known)}."
       )
     found = [known[k] for k in kinds]
   if len(found) != L:
@@ -136,9 +133,9 @@ def rope(
   by another name.
   """
   outer = {k: fields.get(k) for k in ("rope_parameters", "rope_scaling", "rope_theta")}
-  given = dict(outer["rope_scaling"] or outer["rope_parameters"] or {})
+  given = parameters(outer["rope_scaling"] or outer["rope_parameters"] or {})
   given["rope_theta"] = given.get("rope_theta") or outer["rope_theta"] or theta
-  fields.get("original_max_position_embeddings")  # of no effect where nothing is scaled
+  fields.ignore("original_max_position_embeddings")  # of no effect where nothing is scaled
   share = 1.0
   if partial is not None:
     usual = fields.get("partial_rotary_factor", default=partial)
@@ -147,17 +144,25 @@ def rope(
   return replace(found, interleaved=interleaved)
 
 
+def parameters(given: Mapping[str, Any]) -> dict[str, Any]:
+  """A rope's parameters that are not null, each of its own type (models/known.py)."""
+  found = {k: v for k, v in given.items() if v is not None}
+  for name, value in found.items():
+    values.check(CONFIG, f"the rope's {name}", value, known.ROPE.get(name, values.ANY))
+  return found
+
+
 def read_rope(
   fields: Fields, dims: int, given: dict[str, Any], kinds: dict[str, str] | None = None
 ) -> Rope:
   """One rope over `dims` of each head from its parameters; every one of them must be understood."""
-  left = {k: v for k, v in given.items() if v is not None}
+  left = parameters(given)
   kind = left.pop("rope_type", None) or left.pop("type", None) or "default"
   left.pop("type", None)
   kind = (kinds or {}).get(kind, kind)
   if kind not in SCALINGS:
     raise InputError(
-      f"config.json asks for rope scaling {kind!r}; ftjax has {', '.join(SCALINGS)}."
+      f"config.json asks for rope scaling {shown(kind)}; ftjax has {', '.join(SCALINGS)}."
     )
 
   def need(name):
@@ -168,12 +173,12 @@ def read_rope(
   theta = float(need("rope_theta"))
   if left.get("partial_rotary_factor") == 1:
     del left["partial_rotary_factor"]
-  if dims % 2:
+  if dims % 2 or dims < 2:
     raise InputError(f"config.json asks for a rope over {dims} dims of a head: they turn in pairs.")
   scaling, factor = SCALINGS[kind](fields, left, need)
   if left:
     raise InputError(
-      f"config.json's rope parameters have fields that ftjax does not understand: {left}."
+      f"config.json's rope parameters have fields that ftjax does not understand: {shown(left)}."
     )
   if isinstance(scaling, ropes.LongRope) and {len(scaling.short), len(scaling.long)} != {dims // 2}:
     raise InputError(

@@ -16,8 +16,10 @@ from jax.sharding import Sharding
 
 from ftjax import log, plugin, tree
 from ftjax.config import InputError
+from ftjax.models import values
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.families import ALIASES, NOT_SUPPORTED
+from ftjax.models.fields import CONFIG
 from ftjax.models.formats import flax_msgpack, meta, mxfp4, safetensors, torch_bin
 from ftjax.models.formats.stored import DTYPES, READABLE, Stored
 from ftjax.models.hub import resolve, source_name
@@ -87,9 +89,12 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
   """
   folder = Path(folder)
   hf_config = read_config(folder)
-  packed = (hf_config.get("quantization_config") or {}).get("quant_method") == mxfp4.METHOD
+  method = values.check(
+    folder / CONFIG, written.KEY, hf_config.get(written.KEY) or {}, values.MAPPING
+  )
+  packed = method.get("quant_method") == mxfp4.METHOD
   if packed:  # Read as what it stands for, which is what will be written.
-    hf_config = {k: v for k, v in hf_config.items() if k != "quantization_config"}
+    hf_config = {k: v for k, v in hf_config.items() if k != written.KEY}
   hf_config, quantized = written.opened(hf_config, folder)
   family = load_family(hf_config)
   config = family.config(hf_config)
@@ -111,7 +116,7 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
 
 def read_config(folder: Path) -> dict[str, Any]:
   """config.json of a checkpoint folder, or what it would say where the format has its own."""
-  path = folder / "config.json"
+  path = folder / CONFIG
   if path.is_file():
     return read_json(path)
   if files := meta.find(folder):
@@ -152,11 +157,12 @@ def load_family(hf_config: dict[str, Any]):
   kind = hf_config.get("model_type")
   if not kind:
     raise InputError("config.json has no model_type.")
+  values.check(CONFIG, "model_type", kind, values.TEXT)
   known = plugin.names(FAMILIES)
   if ALIASES.get(kind, kind) not in known:
     hint = NOT_SUPPORTED.get(kind) or f"Supported: {', '.join(known)}."
     more = "" if kind in NOT_SUPPORTED else plugin.did_you_mean(kind, known)
-    raise InputError(f"model_type={kind!r} is not supported. {hint}{more}")
+    raise InputError(f"model_type={values.shown(kind)} is not supported. {hint}{more}")
   return plugin.load(FAMILIES, ALIASES.get(kind, kind))
 
 

@@ -21,6 +21,7 @@ from ftjax.models.adapters.kinds import COLLECTIONS, KINDS
 from ftjax.models.adapters.settings import HEAD, SETTINGS
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.formats import safetensors, torch_bin
+from ftjax.models.formats.stored import DTYPES
 from ftjax.models.hf import Checkpoint
 from ftjax.models.tensors import read_json
 from ftjax.parallel import distributed
@@ -61,7 +62,13 @@ def open_folder(folder: str | Path) -> Folder:
     raise InputError(f"{folder} is not a PEFT adapter: it needs {SETTINGS} and {WEIGHTS}.")
   rules.check(hf, folder)
   path, headers = found[0]
-  tensors = {k: x.read(tuple((0, n) for n in x.shape)) for k, x in headers([path]).items()}
+  stored = headers([path])
+  if strange := [f"{k} is {x.dtype}" for k, x in stored.items() if x.dtype not in DTYPES]:
+    raise InputError(
+      f"{path} has tensors of a type other than {', '.join(DTYPES)}: {', '.join(strange[:3])}. The "
+      "numbers of an adapter have no other: save it again."
+    )
+  tensors = {k: x.read(tuple((0, n) for n in x.shape)) for k, x in stored.items()}
   plain = lambda key: re.sub(r"\.default(?=\.weight$)", "", key.removeprefix(PREFIX))
   dora = lambda key: re.sub(r"(?<=lora_magnitude_vector)\.weight$", "", plain(key))
   return Folder(folder, hf, {dora(k): x for k, x in tensors.items()})
@@ -81,7 +88,15 @@ def base_for(folder: Folder, checkpoint: Checkpoint) -> Checkpoint:
   whole = re.compile(rf"({re.escape(table)}|{re.escape(head or table)})\.(\w+\.)*?weight")
   sizes = [len(x) for k, x in folder.tensors.items() if whole.fullmatch(k) and ".lora_" not in k]
   for name in filter(None, (table, head)):
-    sizes += [i + 1 for i in rules.token_ids(folder.settings, name, name == table) or ()]
+    ids = rules.token_ids(folder.settings, name, name == table) or []
+    # Tokens that were added follow the base's own, or those that its tokenizer has beyond its rows.
+    if (last := max(ids, default=0)) >= 2 * checkpoint.config.vocabulary + len(ids):
+      raise InputError(
+        f"{folder.path / SETTINGS} has a row for the token {last} of {name}, and the base has "
+        f"{checkpoint.config.vocabulary} tokens. Is it an adapter for "
+        f"{folder.settings.get('base_model_name_or_path')!r}?"
+      )
+    sizes.append(last + 1 if ids else 0)
   return vocabulary.at_least(checkpoint, max(sizes, default=0))
 
 

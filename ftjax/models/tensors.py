@@ -12,11 +12,13 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from ftjax.config import InputError
+from ftjax.models import values
 from ftjax.models.config import ModelConfig, Weight
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 JSON_LIMIT = 1 << 26  # bytes; the index of a model of 100,000 tensors has a fifth of it
+JSON_DEPTH = 32
 ALL = slice(None)
 
 
@@ -115,10 +117,14 @@ def read_json(path: Path) -> dict[str, Any]:
     raise InputError(
       f"{path} is not valid JSON: line {e.lineno}, column {e.colno}: {e.msg}."
     ) from e
-  except UnicodeDecodeError as e:
+  except (OSError, ValueError, RecursionError) as e:  # not UTF-8, endless digits, endless brackets
     raise InputError(f"{path} is not valid JSON: {e}.") from e
   if not isinstance(found, dict):
     raise InputError(f"{path} holds {type(found).__name__}, not an object of JSON.")
+  if values.deepest(found, JSON_DEPTH) > JSON_DEPTH:
+    raise InputError(
+      f"{path} nests more than {JSON_DEPTH} lists and objects: no such file needs that."
+    )
   return found
 
 

@@ -26,9 +26,15 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase | None:
 
   try:
     tok = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-  except (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError) as e:
+    if tok.is_fast:
+      _try_out(tok)
+  except BaseException as e:
+    # Files of a stranger fail in any way there is; what panics in Rust is no Exception.
+    if not isinstance(e, Exception) and type(e).__name__ != "PanicException":
+      raise
     raise InputError(
-      f"The tokenizer in {folder} cannot be read: {e}. A complete folder has tokenizer.json and tokenizer_config.json."
+      f"The tokenizer in {folder} cannot be read: {type(e).__name__}: {e}. A complete folder has "
+      "tokenizer.json and tokenizer_config.json."
     ) from e
   if not tok.is_fast:
     raise InputError(
@@ -36,6 +42,21 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase | None:
       "AutoTokenizer.from_pretrained(folder, use_fast=True).save_pretrained(folder)."
     )
   return tok
+
+
+def _try_out(tok: PreTrainedTokenizerBase) -> None:
+  """Does once what is done with a tokenizer, so that one which cannot fails here."""
+  for name in (tok.bos_token, tok.eos_token):
+    if not isinstance(name, str | None):
+      raise TypeError(f"a special token is {name!r:.80}, not a text")
+  known, templates = len(tok), tok.chat_template or {}
+  for template in templates.values() if isinstance(templates, dict) else [templates]:
+    if not isinstance(template, str):
+      raise TypeError(f"the chat template is {template!r:.80}, not a text")
+  ids = tok("a b", return_offsets_mapping=True).input_ids
+  tok.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+  if wrong := [i for i in (tok.bos_token_id, tok.eos_token_id) if i is not None and i >= known]:
+    raise ValueError(f"a special token has the id {wrong[0]}, and there are {known} tokens")
 
 
 def save_tokenizer(tok: PreTrainedTokenizerBase, folder: str | Path) -> None:

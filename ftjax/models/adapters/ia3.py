@@ -9,7 +9,6 @@ no L. Reference: peft/tuners/ia3/layer.py.
 """
 
 import itertools
-import re
 from collections.abc import Mapping
 
 import jax
@@ -128,7 +127,7 @@ def _feedforward(hf: settings.Settings, module: str) -> bool:
   """Whether PEFT multiplies this module's inputs."""
   names = hf.get("feedforward_modules") or ()
   if isinstance(names, str):
-    return re.fullmatch(names, module) is not None
+    return settings.match(names, module, whole=True) is not None
   return any(module.endswith(name) for name in names)
 
 

@@ -17,6 +17,7 @@ from ftjax.config import InputError
 from ftjax.models.adapters import settings
 from ftjax.models.adapters.folder import Reader, Writer
 from ftjax.models.targets import Target
+from ftjax.models.values import shown
 
 
 def read(r: Reader) -> dict[str, np.ndarray]:
@@ -27,7 +28,7 @@ def read(r: Reader) -> dict[str, np.ndarray]:
     if not any(settings.adapts({"target_parameters": [name]}, t.weight.parameter) for t in known):
       has = ", ".join(t.weight.parameter for t in known) or "none"
       raise InputError(
-        f"{r.folder} says target_parameters={hf['target_parameters']!r}, and {name!r} is no parameter "
+        f"{r.folder} says target_parameters={shown(hf['target_parameters'])}, and {shown(name)} is no parameter "
         f"that can be adapted in this base, which has {has}."
       )
   mine = {

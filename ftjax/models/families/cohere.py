@@ -12,7 +12,7 @@ def config(hf: dict) -> ModelConfig:
   f = Fields(hf)
   H = f.get("head_dim", default=f.need("hidden_size") // f.need("num_attention_heads"))
   bias = f.get("attention_bias", default=False)
-  f.get("model_max_length")  # published; the reference takes max_position_embeddings
+  f.ignore("model_max_length")  # published; the reference takes max_position_embeddings
   c = llama_config(
     f,
     norm="layer",

@@ -36,7 +36,7 @@ def config(hf: dict) -> ModelConfig:
     use_parallel_block=True, use_qk_norm=False, order_of_interleaved_layers="local_attn_first",
   ).items():  # fmt: skip
     f.only(name, value)
-  f.get("use_embedding_sharing", "use_parallel_embedding", "layer_switch")
+  f.ignore("use_embedding_sharing", "use_parallel_embedding", "layer_switch")
   f.done()
   return c
 

@@ -43,7 +43,7 @@ def config(hf: dict) -> ModelConfig:
   )
   f.only("num_ln_in_parallel_attn", 2 if new and norms != 1 else 1, default=norms)
   f.only("apply_residual_connection_post_layernorm", False)
-  f.get("ff_factor")  # ffn_hidden_size once more
+  f.ignore("ff_factor")  # ffn_hidden_size once more
   f.done()
   return c
 

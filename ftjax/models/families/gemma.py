@@ -10,7 +10,7 @@ MODELS = "Gemma 2B and 7B, 1.1; CodeGemma"
 
 def config(hf: dict) -> ModelConfig:
   f = Fields(hf)
-  f.get("hidden_activation")  # the reference reads hidden_act alone
+  f.ignore("hidden_activation")  # the reference reads hidden_act alone
   act = f.get("hidden_act", default="gelu_pytorch_tanh")
   act = "gelu_pytorch_tanh" if act == "gelu" else act  # as the first configs meant it
   c = llama_config(f, activation=activation(act), **gemma_flags(f))

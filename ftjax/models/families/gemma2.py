@@ -12,7 +12,7 @@ def config(hf: dict) -> ModelConfig:
   f = Fields(hf)
   L = f.need("num_hidden_layers")
   sliding = [l % 2 == 0 for l in range(L)]
-  f.get("hidden_act", "sliding_window_size")  # the reference reads the two fields below
+  f.ignore("hidden_act", "sliding_window_size")  # the reference reads the two fields below
   c = llama_config(
     f,
     activation=activation(f.get("hidden_activation", default="gelu_pytorch_tanh")),

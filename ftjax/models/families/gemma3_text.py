@@ -11,7 +11,7 @@ from ftjax.models.families._shared import (
   llama_weights,
   qk_norms,
 )
-from ftjax.models.fields import Fields, activation, read_rope, windows
+from ftjax.models.fields import Fields, activation, parameters, read_rope, windows
 from ftjax.models.rope import Rope
 
 MODELS = "Gemma 3 270M and 1B; the language models of 4B, 12B and 27B where they are saved alone"
@@ -45,7 +45,7 @@ def config(hf: dict) -> ModelConfig:
 
 def _ropes(f: Fields, H: int) -> tuple[Rope, Rope]:
   """(of layers that see everything, of those with a window), as transformers 5 or 4 spells them."""
-  both = f.get("rope_parameters", default={})
+  both = parameters(f.get("rope_parameters", default={}))
   if strange := both.keys() - {"full_attention", "sliding_attention"}:
     raise InputError(
       f"config.json's rope_parameters has {sorted(strange)}; this family has full_attention and "

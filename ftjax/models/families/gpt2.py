@@ -28,7 +28,7 @@ def config(hf: dict) -> ModelConfig:
   )
   f.only("scale_attn_weights", True)
   f.only("scale_attn_by_inverse_layer_idx", False)
-  f.get(
+  f.ignore(
     "reorder_and_upcast_attn"
   )  # the same mathematics at another precision: ours is float32 anyway
   f.done()

@@ -38,7 +38,7 @@ def config(hf: dict) -> ModelConfig:
     tied=f.get("tie_word_embeddings", default=True),
   )
   c = c.with_(windows=windows(f, L, f.get("window_size", default=256), _local(f)))
-  f.get("resid_dropout", "embed_dropout", "classifier_dropout")
+  f.ignore("resid_dropout", "embed_dropout", "classifier_dropout")
   f.done()
   return c
 

@@ -35,7 +35,7 @@ def config(hf: dict) -> ModelConfig:
     mlp_bias=True,
     tied=f.get("tie_word_embeddings", default=False),
   )
-  f.get("classifier_dropout", "hidden_dropout_prob", "attention_probs_dropout_prob")
+  f.ignore("classifier_dropout", "hidden_dropout_prob", "attention_probs_dropout_prob")
   f.done()
   return c
 

@@ -42,8 +42,10 @@ def config(hf: dict) -> ModelConfig:
   alternating = [l % 2 == 0 for l in range(c.L)]
   c = c.with_(windows=windows(f, c.L, f.nullable("sliding_window", 128), alternating))
   f.only("hidden_act", "silu")
-  f.get("initial_context_length")  # the rope's original length once more
-  f.get("router_aux_loss_coef", "output_router_logits")  # a loss that plain fine-tuning is without
+  f.ignore("initial_context_length")  # the rope's original length once more
+  f.ignore(
+    "router_aux_loss_coef", "output_router_logits"
+  )  # a loss that plain fine-tuning is without
   f.done()
   return c
 

@@ -19,7 +19,7 @@ def config(hf: dict) -> ModelConfig:
   c = gpt_config(f, residual="parallel", rope=rope, head_bias=True)
   f.only("tie_word_embeddings", False)
   f.only("rotary", True)
-  f.get("scale_attn_weights")  # published configs carry it; GPT-J always scales
+  f.ignore("scale_attn_weights")  # published configs carry it; GPT-J always scales
   f.done()
   return c
 

@@ -21,7 +21,9 @@ def config(hf: dict) -> ModelConfig:
     tied=f.get("tie_word_embeddings", default=False),
   )
   f.only("router_jitter_noise", 0.0)
-  f.get("router_aux_loss_coef", "output_router_logits")  # a loss that plain fine-tuning is without
+  f.ignore(
+    "router_aux_loss_coef", "output_router_logits"
+  )  # a loss that plain fine-tuning is without
   f.done()
   return c
 

@@ -42,7 +42,7 @@ def config(hf: dict) -> ModelConfig:
   )
   f.only("layer_norm_elementwise_affine", True)
   for name in ("dropout", "activation_dropout", "layerdrop", "init_std", "output_projection"):
-    f.get(name)  # of training and of other programs
+    f.ignore(name)  # of training and of other programs
   f.done()
   return c
 

@@ -26,12 +26,14 @@ def config(hf: dict) -> ModelConfig:
     ),
     tied=f.get("tie_word_embeddings", default=False),
   )
-  f.get("intermediate_size")  # of layers without experts
+  f.ignore("intermediate_size")  # of layers without experts
   # Layers without experts, of width intermediate_size, among those with them: none was published.
   f.only("mlp_only_layers", [])
   f.only("decoder_sparse_step", 1)
-  f.get("max_window_layers")  # the reference does not read it here
-  f.get("router_aux_loss_coef", "output_router_logits")  # a loss that plain fine-tuning is without
+  f.ignore("max_window_layers")  # the reference does not read it here
+  f.ignore(
+    "router_aux_loss_coef", "output_router_logits"
+  )  # a loss that plain fine-tuning is without
   f.done()
   return c
 

@@ -16,7 +16,7 @@ def config(hf: dict) -> ModelConfig:
   every = f.get("no_rope_layer_interval", default=4)
   turned = f.get("no_rope_layers", default=[int((l + 1) % every != 0) for l in range(L)])
   window = f.get("sliding_window") if f.get("use_sliding_window") else None
-  f.get("max_window_layers")  # published, and not read by the reference
+  f.ignore("max_window_layers")  # published, and not read by the reference
   c = llama_config(
     f,
     rope=rope(f, H, theta=2_000_000.0),

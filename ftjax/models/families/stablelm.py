@@ -21,7 +21,7 @@ def config(hf: dict) -> ModelConfig:
     qkv_bias=f.get("use_qkv_bias", default=False),
     tied=f.get("tie_word_embeddings", default=False),
   )
-  f.get("num_heads")  # published, and not read by the reference
+  f.ignore("num_heads")  # published, and not read by the reference
   f.only("rotary_scaling_factor", 1.0)
   f.done()
   return c

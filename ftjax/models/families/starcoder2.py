@@ -27,9 +27,9 @@ def config(hf: dict) -> ModelConfig:
   f.only("mlp_type", "default")
   f.only("norm_type", "layer_norm")
   f.only("scale_attn_weights", True)
-  f.get("residual_dropout", "activation_function")  # the reference reads hidden_act
+  f.ignore("residual_dropout", "activation_function")  # the reference reads hidden_act
   # The same mathematics at another precision: ours is float32 anyway.
-  f.get("attention_softmax_in_fp32", "scale_attention_softmax_in_fp32")
+  f.ignore("attention_softmax_in_fp32", "scale_attention_softmax_in_fp32")
   f.done()
   return c
 

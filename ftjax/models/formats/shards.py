@@ -6,6 +6,9 @@ from pathlib import Path
 from ftjax.config import InputError
 from ftjax.models.formats.stored import Stored
 from ftjax.models.tensors import read_json
+from ftjax.models.values import shown
+
+NAME = 255  # bytes of a file's name, the most that file systems have
 
 
 def find(folder: Path, single: str, index: str) -> list[Path]:
@@ -23,9 +26,9 @@ def find(folder: Path, single: str, index: str) -> list[Path]:
     raise InputError(f"{path} is not a valid index: it needs a weight_map from tensors to files.")
   names = sorted(set(listed.values()))
   if bad := [n for n in names if Path(n).name != n or n == ".."]:
-    raise InputError(f"{path} points outside its folder: {bad[0]!r}.")
-  if gone := [n for n in names if not (folder / n).is_file()]:
-    raise InputError(f"{path} names {gone[0]!r}, which is missing.")
+    raise InputError(f"{path} points outside its folder: {shown(bad[0])}.")
+  if gone := [n for n in names if len(n.encode()) > NAME or not (folder / n).is_file()]:
+    raise InputError(f"{path} names {shown(gone[0])}, which is missing.")
   return [folder / n for n in names]
 
 
