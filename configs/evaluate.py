@@ -25,7 +25,7 @@ def get_config(arg=None):
   c.adapter = ""  # a PEFT adapter to put on the source
   c.base = "auto"  # what to compare with; auto: the run's or adapter's base; "" = nothing
   c.revision = ""  # of a hub id
-  c.dtype = "float32"  # of parameters and computation: float32 | bfloat16
+  c.dtype = ""  # of parameters and computation: float32 | bfloat16; "" = as the run had; else float32
   c.attention = "auto"  # auto | xla | blocked
 
   # The rows. For a run: its own, with its own data config; validation=PATH takes other rows.

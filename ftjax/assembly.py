@@ -17,7 +17,7 @@ from ftjax.models.decoder import Decoder
 from ftjax.models.matmul import KINDS
 from ftjax.parallel import rules
 from ftjax.parallel.pjit import Partitioned
-from ftjax.pretrained import dtype_of
+from ftjax.pretrained import computed_in, dtype_of
 from ftjax.train import optim
 from ftjax.train.remedies import Remedies
 from ftjax.train.state import TrainState, Variables, copied, shard_state
@@ -72,7 +72,7 @@ def decoder_of(config: ConfigDict, model: ModelConfig) -> Decoder:
   m = config.model
   return Decoder(
     model,
-    dtype=dtype_of(m.compute_dtype or m.dtype, "model.compute_dtype"),
+    dtype=dtype_of(computed_in(m), "model.compute_dtype"),
     attention=m.attention,
     remat=remat_of(config),
     neftune=config.train.neftune,

@@ -28,8 +28,8 @@ from ftjax.run_models import run_config
 class Comparison:
   """What an evaluation measures models by, and the programs that are compiled for it.
 
-  prompts: those that are written for, as evaluate/prompts.py has them. rows_note: what is measured,
-  in words.
+  prompts: those that are written for, as evaluate/prompts.py has them. texts: some of the rows, as
+  text. rows_note: what is measured, in words.
   """
 
   def __init__(self, config: ConfigDict, run: Path | None, model: LanguageModel):
@@ -44,14 +44,14 @@ class Comparison:
         f"{run} held no rows out for validation. Name some: data.validation=rows.jsonl, in the "
         "form it was trained on."
       )
-    self.rows_note = f"{len(rows)} rows"
+    self.rows_note, self._largest = f"{len(rows)} rows", int(rows.ids.max())
     bins = loader.bins(rows, data.max_length, config.data.pack)
     self._batches = lambda: loader.fixed_batches(rows, bins, config.batch_size, data.max_length)
     self._scoring = bool(on_tokens)
     # An adapter on one of two tied tables has a model of its own form, with both.
     self._score = functools.cache(
-      lambda model: make_evaluator(
-        model, config.dtype, config.attention, config.partition, mesh_of(config), metrics=on_tokens
+      lambda model, dtype: make_evaluator(
+        model, dtype, config.attention, config.partition, mesh_of(config), metrics=on_tokens
       )
     )
     self._general = None
@@ -68,23 +68,45 @@ class Comparison:
       max_new_tokens=config.max_new_tokens,
     )  # fmt: skip
 
-  def __call__(self, model: LanguageModel):
-    """({metric: number}, completions of the prompts)."""
-    c = self._config
-    score = functools.partial(self._score(model.config), model.variables) if self._scoring else None
+  @property
+  def texts(self) -> list[str]:
+    return [text for p in self.prompts[:8] for text in (p["prompt"], *p["references"][:1])]
+
+  def __call__(self, model: LanguageModel, alike: bool = True):
+    """({metric: number}, completions of the prompts). alike: whether the rows' ids mean to this model
+    what they mean to the first; if not, it has no metrics on tokens, and the prompts in its own ids."""
+    if not alike:
+      return self._of_texts(model, [self._own_ids(model, p) for p in self.prompts], {})
+    if self._largest >= model.config.vocabulary:
+      raise InputError(
+        f"The rows have ids up to {self._largest}, and {model.folder} has {model.config.vocabulary} tokens: it is "
+        "no model to compare with. Give another base, or none: --config.base="
+      )
+    score = (
+      functools.partial(self._score(model.config, model.dtype), model.variables)
+      if self._scoring
+      else None
+    )
     found = score(self._batches()) if score else {}
     if self._general:
       general = score(self._general())
       found |= named_scores({f"general/{k}": v for k, v in general.items()})
     del score  # It holds the weights, and `generator` wants them for itself.
+    return self._of_texts(model, [p["ids"] for p in self.prompts], found)
+
+  def _of_texts(self, model: LanguageModel, ids, found):
     if not self.prompts:
       return found, []
-    ids, most = [p["ids"] for p in self.prompts], [p["most"] for p in self.prompts]
+    c, most = self._config, [p["most"] for p in self.prompts]
     texts, completions = generate_and_score(
       model.generator, ids, asked_of(self.prompts), most, metrics=self._on_texts,
       sampling=Sampling(c.temperature), seed=c.seed,
     )  # fmt: skip
     return found | texts, completions
+
+  def _own_ids(self, model: LanguageModel, prompt):
+    """A prompt as this model is asked: through its own template."""
+    return model.render(prompt["asked"]) if "asked" in prompt else prompt["prompt"]
 
 
 def mesh_of(config: ConfigDict):

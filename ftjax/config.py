@@ -24,9 +24,9 @@ _SCALES = {"": 1, "k": 1e3, "m": 1e6, "b": 1e9}
 
 @dataclass(frozen=True)
 class Duration:
-  """A length of training: "500 steps", "3 epochs", "10%" (of the whole run), "2M tokens". A bare
-  number is steps; a bare number below one that is not whole ("0.03") is a fraction of the run;
-  "never" and "0" are nothing at all."""
+  """A length of training: "500 steps", "3 epochs", "10%" (of the whole run), "2M tokens"
+  (those that the model reads: prompts count, padding does not). A bare number is steps; a bare number
+  below one that is not whole ("0.03") is a fraction of the run; "never" and "0" are nothing at all."""
 
   amount: float
   unit: str  # steps | epochs | tokens | fraction
@@ -53,7 +53,7 @@ class Duration:
   def steps(self, *, epoch: float, tokens: float, total: int | None = None) -> int:
     """The number of updates, rounded to the nearest and at least 1 unless the duration is 0.
 
-    epoch: updates in one pass over the data. tokens: tokens in one update. total: updates in the
+    epoch: updates in one pass over the data. tokens: tokens in one update on average, without padding. total: updates in the
     whole run, which a fraction refers to.
     """
     if self.unit == "fraction" and total is None:

@@ -70,7 +70,7 @@ def get_config() -> ConfigDict:
   o.stochastic_rounding = False  # of weights trained in bfloat16, so that small updates count
 
   c.train = t = ConfigDict()
-  t.duration = "3 epochs"  # "500 steps", "2M tokens"
+  t.duration = "3 epochs"  # "500 steps", "2M tokens": those read, prompts included, padding not
   t.only = (
     ""  # "" = everything; norms, biases, last 2 layers, names of modules; for adapter.kind=none
   )

@@ -18,9 +18,10 @@ from ftjax.generate.sampling import Sampling
 from ftjax.language_model import base_of, load
 from ftjax.log import say
 from ftjax.models import hf, lora
-from ftjax.pretrained import open_source
+from ftjax.pretrained import computed_in, open_source
 from ftjax.research import report
 from ftjax.run_models import RunModels, run_config, run_of
+from ftjax.text.tokenizer import same_ids
 from ftjax.train import run_folder
 
 Scores = dict[str, dict[str, float]]
@@ -56,17 +57,27 @@ def evaluate(config: ConfigDict) -> Scores:
   judge, scores, texts, tokens, known = None, {}, {}, "", None
   trained = run_config(run).model if run is not None else None
   for name, where, adapter in _subjects(config, run, source):
+    mine = trained if trained is not None and where in (source, trained.source) else None
+    revision = config.revision or (mine.revision if mine else "")
+    alike = True
     if name == "base":
-      tokens = _new_tokens(config, run, where, known)
+      theirs = open_source(where, revision).tokenizer
+      alike = same_ids(known, theirs, judge.texts)
+      tokens = _new_tokens(run, known, theirs) if alike else ""
+    dtype, computed = _dtypes(config, trained)
     model = load(
-      where, dtype=config.dtype, adapter=adapter, mesh=mesh_of(config), new_tokens=tokens,
-      revision=config.revision or (trained.revision if trained else ""),
-      quantize=trained.quantize if trained else "",
+      where, dtype=dtype, compute_dtype=computed, adapter=adapter, mesh=mesh_of(config),
+      new_tokens=tokens, revision=revision, quantize=mine.quantize if mine else "",
     )  # fmt: skip
     judge = judge or Comparison(config, run, model)
     known = model.tokenizer
     say(f"Evaluating {where}{f' with {adapter}' if adapter else ''} ...")
-    scores[name], texts[name] = judge(model)
+    if not alike:
+      say(
+        f"{where} has another tokenizer: its losses would be of other tokens. It gets the prompts in its own "
+        "and is judged by its texts alone."
+      )
+    scores[name], texts[name] = judge(model, alike)
     del model
   scores = {name: scores[name] for name in ("base", "tuned") if name in scores}
   if jax.process_index():
@@ -122,15 +133,21 @@ def _subjects(
     yield "base", base, None
 
 
-def _new_tokens(config: ConfigDict, run: Path | None, base: str, tokenizer) -> str:
+def _dtypes(config: ConfigDict, trained: ConfigDict | None) -> tuple[str, str]:
+  """(of parameters, of computation): config.dtype, or what the run had, or float32."""
+  if config.dtype or trained is None:
+    return config.dtype or "float32", ""
+  return trained.dtype, computed_in(trained)
+
+
+def _new_tokens(run: Path | None, tokenizer, base) -> str:
   """What a base needs to read the tuned model's rows: the run's model.new_tokens, or the tokens that
   the tuned model's tokenizer has and the base's lacks."""
   if run is not None:
     return run_config(run).model.new_tokens
-  old = open_source(base, config.revision).tokenizer
-  if tokenizer is None or old is None:
+  if tokenizer is None or base is None:
     return ""
-  vocabulary, known = tokenizer.get_vocab(), old.get_vocab()
+  vocabulary, known = tokenizer.get_vocab(), base.get_vocab()
   return ", ".join(t for t in sorted(vocabulary, key=vocabulary.get) if t not in known)
 
 

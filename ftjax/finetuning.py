@@ -124,7 +124,9 @@ def _run(
   t = config.train
   bins = loader.bins(data.train, data.max_length, config.data.pack, ordered=not config.data.shuffle)
   length = loader.width(data.train, bins, data.max_length)
-  plan, warmup = _plan(config, loader.steps_per_epoch(bins, t.batch_size, t.accumulate), length)
+  epoch = loader.steps_per_epoch(bins, t.batch_size, t.accumulate)
+  tokens = loader.tokens_per_step(data.train, bins, t.batch_size, t.accumulate)
+  plan, warmup = _plan(config, epoch, tokens)
   rows = batch_sharding(mesh)
   batches = loader.batches(
     data.train, bins, batch_size=t.batch_size, accumulate=t.accumulate, max_length=data.max_length,
@@ -142,7 +144,6 @@ def _run(
   trainable, frozen = variables_of(config, opened, mesh)
   state = init_state(trainable, frozen, made.tx, t.seed, made.places)
   del trainable, frozen  # The state owns them now, and its arrays will be donated.
-  tokens = t.batch_size * t.accumulate * length
   say(
     "\n".join(
       plan_lines(settled, opened, state, plan, warmup, tokens, mesh, compiled.memory_analysis())
@@ -210,9 +211,9 @@ def _check_tokens(config: ConfigDict) -> None:
     )
 
 
-def _plan(config: ConfigDict, epoch: float, length: int) -> tuple[Plan, int]:
-  """(the plan, warmup updates) from durations and the number of updates in an epoch."""
-  tokens = config.train.batch_size * config.train.accumulate * length
+def _plan(config: ConfigDict, epoch: float, tokens: float) -> tuple[Plan, int]:
+  """(the plan, warmup updates) from durations. epoch: updates in one pass over the rows. tokens: of an
+  update, on average and without padding, as train/tokens_per_second counts them."""
   steps = lambda value, key, total=None: Duration.parse(value, key).steps(
     epoch=epoch, tokens=tokens, total=total
   )

@@ -14,7 +14,7 @@ from ftjax.generate.generator import Generator
 from ftjax.log import METRICS, read, say, skip_on_error
 from ftjax.models import export, hf, lora, stacked, vocabulary
 from ftjax.models.quant import base as quant
-from ftjax.pretrained import Opened, dtype_of, read_weights
+from ftjax.pretrained import Opened, computed_in, dtype_of, read_weights
 from ftjax.research import plots, report
 from ftjax.text.tokenizer import save_tokenizer
 from ftjax.train import run_folder
@@ -176,7 +176,7 @@ def write_samples(
     return {}
   say(f"Writing for {len(prompts)} validation prompts, with the base and with the tuned model ...")
   ids, most, asked = [p["ids"] for p in prompts], [p["most"] for p in prompts], asked_of(prompts)
-  dtype = dtype_of(m.compute_dtype or m.dtype)
+  dtype = dtype_of(computed_in(m))
 
   def write(variables):
     generator = Generator(

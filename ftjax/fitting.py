@@ -14,7 +14,7 @@ from ftjax.log import say
 from ftjax.models.config import ModelConfig
 from ftjax.parallel import distributed, memory
 from ftjax.parallel.mesh import SHARDS, rows_split
-from ftjax.pretrained import dtype_of
+from ftjax.pretrained import computed_in, dtype_of
 from ftjax.train.state import TrainState
 
 EXHAUSTED = "RESOURCE_EXHAUSTED"  # how XLA begins to say that a program is too large
@@ -30,7 +30,7 @@ def remats(config: ConfigDict, platform: str, devices: int) -> tuple[str, ...]:
   fit what a block needs; in bfloat16 on a CPU this is the faster one (docs/performance.md)."""
   if config.train.remat != AUTO:
     return (config.train.remat,)
-  narrow = dtype_of(config.model.compute_dtype or config.model.dtype) == jnp.bfloat16
+  narrow = dtype_of(computed_in(config.model)) == jnp.bfloat16
   return ("block",) if platform == "cpu" and devices == 1 and narrow else ("none", "block")
 
 

@@ -30,7 +30,7 @@ class LanguageModel:
   config: the decoder's flags and sizes. variables: {"params": ...}, with an adapter's collections
   beside it (models/adapters); layers stacked along a leading axis. tokenizer: the checkpoint's own, or
   None. checkpoint: the base's folder and its table of weights. hf_config: its config.json. dtype:
-  of parameters and computation.
+  of computation; the parameters have their own.
   """
 
   def __init__(
@@ -162,7 +162,8 @@ class LanguageModel:
     if quant.COLLECTION in variables:
       adapter = {c: x for c, x in variables.items() if c not in ("params", quant.COLLECTION)}
       checkpoint = vocabulary.padded(self.checkpoint, 1)
-      return config, lora.lazily_merged(checkpoint, adapter, self.dtype)
+      dtype = jax.tree.leaves(variables["params"])[0].dtype
+      return config, lora.lazily_merged(checkpoint, adapter, dtype)
     return config, lora.merge(variables) if lora.on(variables) else variables
 
   def _need_tokenizer(self, what: str) -> None:
@@ -179,6 +180,7 @@ def load(
   source: str | Path,
   *,
   dtype: str = "float32",
+  compute_dtype: str = "",
   mesh: Mesh | None = None,
   adapter: str | Path | None = None,
   revision: str = "",
@@ -189,7 +191,8 @@ def load(
   """Loads a model.
 
   source: a folder in Hugging Face format, a hub id, "starter", or a PEFT adapter's folder, whose
-  adapter_config.json names the base. dtype: "float32" or "bfloat16", of parameters and computation.
+  adapter_config.json names the base. dtype: "float32" or "bfloat16", of parameters and computation;
+  compute_dtype: of computation where that has another.
   mesh: shard the weights over it (parallel/rules.py). adapter: a PEFT adapter to put on the base,
   or several to add, "A@0.7, B@0.3".
   revision: of a hub id. new_tokens: tokens to add, "<brand>=our brand's name, <cta>", whose rows
@@ -230,7 +233,7 @@ def load(
     checkpoint,
     variables,
     tok,
-    dtype=dtype,
+    dtype=compute_dtype or dtype,
     mesh=mesh,
     generation_config=hf.generation_config(own) or hf.generation_config(folder),
   )

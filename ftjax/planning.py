@@ -24,7 +24,7 @@ from ftjax.parallel import topology as topologies
 from ftjax.parallel.chips import CHIPS, GPUS, Chip
 from ftjax.parallel.mesh import AXES, TIME, make_mesh, mesh_sizes, rows_split
 from ftjax.parallel.topology import Topology
-from ftjax.pretrained import Opened, dtype_of, open_run, quantized_as, shapes_of
+from ftjax.pretrained import Opened, computed_in, dtype_of, open_run, quantized_as, shapes_of
 from ftjax.research.plan import estimate, hlo
 from ftjax.train.state import TrainState
 
@@ -225,7 +225,7 @@ def _shape(config: ConfigDict, mesh) -> estimate.Shape:
     length=config.data.max_length / mesh.shape[TIME],
     tensor=mesh.shape["tensor"],
     sequence=mesh.shape[TIME],
-    width=dtype_of(m.compute_dtype or m.dtype)(0).itemsize,
+    width=dtype_of(computed_in(m))(0).itemsize,
     gathered=_sharded(mesh) > 1,
     remat=remat_of(config),
     frozen=config.adapter.kind != "none",

@@ -167,6 +167,11 @@ def _with_rows(adapter) -> set[int]:
   return rows | set(range(len(whole[0]) if whole else 0))
 
 
+def computed_in(model) -> str:
+  """The dtype that a config's `model` computes in; its parameters are in model.dtype."""
+  return model.compute_dtype or model.dtype
+
+
 def dtype_of(name: str, key: str = "model.dtype"):
   """jnp.float32 or jnp.bfloat16."""
   return DTYPES[choice(name, DTYPES, key)]

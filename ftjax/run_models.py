@@ -9,7 +9,7 @@ from ftjax.defaults import get_config as defaults
 from ftjax.language_model import LanguageModel
 from ftjax.models import hf, stacked
 from ftjax.models.quant import base as quant
-from ftjax.pretrained import open_run, variables_of
+from ftjax.pretrained import computed_in, open_run, variables_of
 from ftjax.train import run_folder
 from ftjax.train.checkpoint import Checkpoints, abstract, restore_trainable
 
@@ -54,7 +54,7 @@ class RunModels:
         if c in ("params", quant.COLLECTION)
       },
       opened.tokenizer,
-      dtype=config.model.dtype,
+      dtype=computed_in(config.model),
       mesh=mesh,
       generation_config=hf.generation_config(opened.checkpoint.folder),
     )

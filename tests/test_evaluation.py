@@ -11,6 +11,7 @@ import pytest
 
 import ftjax
 from configs.evaluate import get_config
+from ftjax import evaluation
 from ftjax.config import InputError
 from ftjax.evaluation import evaluate
 
@@ -90,6 +91,57 @@ def test_checkpoints_are_followed_to_the_end_and_not_twice(run, capsys):
   by_itself = {m["step"]: m["validation/loss"] for m in trained if "validation/loss" in m}
   assert [line["loss"] for line in lines] == pytest.approx([by_itself[s] for s in steps], rel=2e-6)
   assert evaluate(config) == last and len(path.read_text().splitlines()) == len(lines)
+
+
+@pytest.mark.slow
+def test_a_base_with_another_tokenizer_is_judged_by_its_texts(run, capsys):
+  workdir, itself = run
+  scores = evaluate(_config(workdir, base="starter", output=str(workdir / "other")))
+  assert scores["tuned"]["loss"] == pytest.approx(itself["tuned"]["loss"], rel=2e-6)
+  assert not {"loss", "perplexity", "accuracy", "general_loss"} & scores["base"].keys()
+  assert scores["base"]["chrf"] > 0 and "has another tokenizer" in capsys.readouterr().err
+
+
+class Loaded(Exception):
+  """How a model was asked for."""
+
+
+@pytest.fixture
+def loading(monkeypatch, tmp_path):
+  """What an evaluation asks `load` for first, of a run with this model config."""
+
+  def first(source=None, model=(), **changes):
+    def load(where, **options):
+      raise Loaded(options | {"where": where})
+
+    monkeypatch.setattr(evaluation, "load", load)
+    run = tmp_path / "run"
+    (run / "best").mkdir(parents=True, exist_ok=True)
+    (run / "config.json").write_text(json.dumps({"model.source": "starter"} | dict(model)))
+    with pytest.raises(Loaded) as found:
+      evaluate(_config(source or run, **changes))
+    return found.value.args[0]
+
+  return first
+
+
+@pytest.mark.parametrize(
+  "model, changes, expected",
+  [
+    ({"model.dtype": "bfloat16"}, {}, ("bfloat16", "bfloat16")),
+    ({"model.compute_dtype": "bfloat16"}, {}, ("float32", "bfloat16")),
+    ({"model.dtype": "bfloat16"}, {"dtype": "float32"}, ("float32", "")),
+    ({}, {}, ("float32", "float32")),
+    ({}, {"dtype": "bfloat16"}, ("bfloat16", "")),
+  ],
+)
+def test_a_run_is_evaluated_in_its_own_dtype(loading, model, changes, expected):
+  asked = loading(model=model, **changes)
+  assert (asked["dtype"], asked["compute_dtype"]) == expected
+
+
+def test_a_model_that_is_no_runs_is_evaluated_in_float32(loading):
+  assert loading("starter", base="")["dtype"] == "float32"
 
 
 def test_a_folder_and_rows_need_no_run(run, rows, tmp_path):

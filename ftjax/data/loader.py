@@ -27,7 +27,8 @@ if TYPE_CHECKING:
   import grain
 
 __all__ = [
-  "Data", "Loaded", "Rows", "batches", "bins", "fixed_batches", "load", "read", "steps_per_epoch", "width",
+  "Data", "Loaded", "Rows", "batches", "bins", "fixed_batches", "load", "read", "steps_per_epoch", "tokens_per_step",
+  "width",
 ]  # fmt: skip
 
 Bins = Sequence[Sequence[int]]
@@ -73,6 +74,11 @@ def width(rows: Rows, bins: Bins, max_length: int) -> int:
 def steps_per_epoch(bins: Bins, batch_size: int, accumulate: int = 1) -> float:
   """Updates in one pass over the bins; not whole when the last one is shared with the next pass."""
   return len(bins) / (batch_size * accumulate)
+
+
+def tokens_per_step(rows: Rows, bins: Bins, batch_size: int, accumulate: int = 1) -> float:
+  """Tokens in an update, on average over a pass: places that are not padding, whatever is trained."""
+  return int(rows.places_taken.sum()) / steps_per_epoch(bins, batch_size, accumulate)
 
 
 def batches(

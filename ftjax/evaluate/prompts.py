@@ -14,7 +14,8 @@ def validation_prompts(
   data, tokenizer, limit: int, *, room: int, max_new_tokens: int
 ) -> list[dict[str, Any]]:
   """Up to `limit` distinct prompts of data's validation rows: {"prompt": text, "brief": what people
-  wrote of it, "ids": [...], "references": [text, ...], "most": how many tokens may follow}.
+  wrote of it, "asked": its messages or text, "ids": [...], "references": [text, ...], "most": how many
+  tokens may follow}.
 
   room: how many tokens a prompt and its text may have together (ModelConfig.room). A prompt gets
   max_new_tokens, or what is left of the room; prompts that leave nothing of it are passed over, and
@@ -59,6 +60,7 @@ def _distinct(data, tokenizer):
       yield {
         "prompt": data.template.render_text(prompt),
         "brief": _written(prompt),
+        "asked": prompt,
         "ids": data.template.render_prompt(prompt),
         "references": references[key],
       }

@@ -10,10 +10,10 @@ from ftjax.sizes import told
 LARGE = 10_000_000  # parameters, from which on products are most of a step on a CPU
 
 
-def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memory) -> list[str]:
+def plan_lines(config, opened, state, plan, warmup: int, tokens: float, mesh, memory) -> list[str]:
   """Parameters trained, updates, tokens, learning rate, devices and bytes.
 
-  tokens: places of one update. memory: the compiled step's memory analysis (bytes per device), or
+  tokens: of one update, on average and without padding. memory: the compiled step's memory analysis (bytes per device), or
   None.
   """
   trained, frozen = tree.count(state.trainable), tree.count(state.frozen)
@@ -30,7 +30,8 @@ def plan_lines(config, opened, state, plan, warmup: int, tokens: int, mesh, memo
     f"model       {config.model.source} ({hf['model_type']}, {trained + frozen:,} parameters, {config.model.dtype})",
     f"trains      {trained:,} parameters ({trained / (trained + frozen):.1%}): "
     + _what(state.trainable, config.train.only),
-    f"run         {plan.total:,} updates of {tokens:,} tokens ({plan.total * tokens:,} in all)",
+    f"run         {plan.total:,} updates of {tokens:,.0f} tokens on average ({plan.total * tokens:,.0f} in all, without "
+    "padding)",
     f"rate        {o.name}, {o.learning_rate:g}, {o.schedule} after {warmup} updates of warmup",
     f"evaluates   {every}{patience}; keeps the best",
     f"devices     {mesh.size} x {mesh.devices.flat[0].device_kind} ({shape})",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,3 +147,19 @@ def add_tokens(tok: PreTrainedTokenizerBase, text: str) -> dict[int, tuple[int, 
   ]
   tok.add_tokens([AddedToken(token, normalized=False, special=False) for token in wanted])
   return dict(zip(tok.convert_tokens_to_ids(list(wanted)), begins, strict=True))
+
+
+def same_ids(
+  tok: PreTrainedTokenizerBase | None, other: PreTrainedTokenizerBase | None, texts: Sequence[str]
+) -> bool:
+  """Whether ids of `tok` mean the same to `other`: by their vocabularies, of which tok's may have more
+  tokens, and by what they make of `texts`. True where there is only one of them to ask."""
+  if tok is None or other is None:
+    return True
+  known = other.get_vocab()
+  if not known.items() <= tok.get_vocab().items():
+    return False
+  ids = lambda tok, text: tok(text, add_special_tokens=False, verbose=False).input_ids
+  pairs = [(ids(tok, text), ids(other, text)) for text in texts]
+  shared = set(known.values())
+  return all(mine == theirs for mine, theirs in pairs if shared.issuperset(mine))

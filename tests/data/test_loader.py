@@ -7,9 +7,11 @@ import json
 import numpy as np
 import pytest
 
+from ftjax import finetuning
 from ftjax.config import InputError
 from ftjax.data.encode import Rows, Unit
-from ftjax.data.loader import batches, bins, fixed_batches, steps_per_epoch, width
+from ftjax.data.loader import batches, bins, fixed_batches, steps_per_epoch, tokens_per_step, width
+from ftjax.defaults import get_config
 
 
 def rows_of(lengths, seed=0):
@@ -49,6 +51,21 @@ def whole(rows):
     ids, trained = rows.row(i)
     out += zip(ids[:-1].tolist(), ids[1:].tolist(), trained[1:].astype(float).tolist(), strict=True)
   return sorted(out)
+
+
+@pytest.mark.parametrize("pack", [True, False])
+def test_tokens_are_counted_without_padding(rows, pack):
+  """As an update counts them; a run of so many tokens is as long as that, however empty its rows are."""
+  binned = bins(rows, 64, pack)
+  found = batches(rows, binned, batch_size=3, accumulate=2, max_length=64, epochs=6)
+  read = [int((loaded.batch.segments > 0).sum()) for loaded in found]
+  mean = tokens_per_step(rows, binned, 3, 2)
+  assert mean == pytest.approx(np.mean(read), rel=1e-12)  # six passes fill whole updates
+  config = get_config()
+  config.train.duration, config.eval.every, config.optim.warmup = "1k tokens", "500 tokens", "0"
+  plan, _ = finetuning._plan(config, steps_per_epoch(binned, 3, 2), mean)
+  assert plan.total == round(1000 / mean) and plan.eval_every == round(500 / mean)
+  assert abs(plan.total * mean - 1000) < mean
 
 
 @pytest.mark.parametrize("pack", [True, False])

@@ -3,13 +3,16 @@
 import shutil
 
 import pytest
+from tokenizers import normalizers
 
 from ftjax.config import InputError
 from ftjax.text.tokenizer import (
+  add_tokens,
   bos_id,
   encode_prompt,
   lead_ids,
   load_tokenizer,
+  same_ids,
   save_tokenizer,
   stop_ids,
 )
@@ -73,3 +76,16 @@ def test_the_real_one_starts_from_bos_alone(shared, tmp_path):
   assert encode_prompt(tok, "") == [1]
   shutil.copy(folder / "tokenizer.json", tmp_path)  # The one file that cannot be done without.
   assert load_tokenizer(tmp_path)("Once upon").input_ids == tok("Once upon").input_ids
+
+
+def test_ids_are_the_same_where_vocabulary_and_texts_say_so(tiny, chatml):
+  one, more, other = tiny(), tiny(chatml), tiny(bos="<bos>")
+  add_tokens(more, "<brand>, <cta>")
+  assert same_ids(one, tiny(), ["a text"])
+  assert same_ids(more, one, ["a text", "of <brand>"])  # the base has fewer tokens
+  assert not same_ids(one, more, [])  # it has tokens that the tuned one lacks
+  assert not same_ids(one, other, [])
+  assert same_ids(None, one, ["a"]) and same_ids(one, None, ["a"])
+  upper = tiny()
+  upper.backend_tokenizer.normalizer = normalizers.Lowercase()
+  assert not same_ids(one, upper, ["Text"]) and same_ids(one, upper, ["a"])

@@ -25,7 +25,7 @@ def lines(found: Any, source: str) -> list[str]:
     rows.append(("activations in the host's memory", _size(found.host_bytes)))
   for kind, x in found.collectives.items():
     rows.append((f"{kind}, a step", f"{x.count:,} times, {_size(x.bytes)} sent per device"))
-  rows.append(("tokens in a step", f"{found.tokens:,}"))
+  rows.append(("tokens in a step whose rows are full", f"{found.tokens:,}"))
   if t := found.estimated:
     rate = lambda seconds: f"{found.tokens / seconds:,.0f}"
     rows += [
