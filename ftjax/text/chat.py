@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ftjax.config import InputError, choice
+from ftjax.text import sandbox
 from ftjax.text.mask import mark
 from ftjax.text.tokenizer import encode_prompt, lead_ids, stop_ids
 
@@ -166,13 +167,9 @@ class Template:
   def _render(self, messages: Messages, prompt: bool, place: str) -> str:
     if self.kind == "plain":
       return "".join(self._plain_turn(m, place) for m in messages)
-    import jinja2
-
     try:
-      return self.tokenizer.apply_chat_template(
-        [dict(m) for m in messages], tokenize=False, add_generation_prompt=prompt
-      )
-    except (jinja2.TemplateError, TypeError, ValueError) as e:
+      return sandbox.render(self.tokenizer, messages, prompt=prompt)
+    except (sandbox.Failed, ValueError) as e:
       roles = ", ".join(str(m.get("role")) for m in messages)
       raise InputError(
         f"{place}: the chat template cannot render these messages (roles: {roles}): {e}. Change the row, or use "
