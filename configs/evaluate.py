@@ -9,7 +9,7 @@ Any model, or an adapter on its base:
   python scripts/evaluate.py --config.source=BASE --config.adapter=ADAPTER \
       --config.data.validation=rows.jsonl
 
-Writes evaluation.json and samples.md (evaluation.jsonl when following). It takes seconds for models
+Writes evaluation.json, samples.md and samples.html (evaluation.jsonl when following). It takes seconds for models
 of some million parameters, and evaluation.json of a run repeats the run's own numbers.
 """
 
@@ -56,7 +56,7 @@ def get_config(arg=None):
   c.batch_size = 16  # rows; changes speed and memory, not results
   c.partition = "pmap"  # pmap: parameters on every device | mesh: split over all devices
   c.samples = 64  # prompts to write for; 0 = none
-  c.shown = 24  # of them in samples.md
+  c.shown = 24  # of them in samples.md and samples.html
   c.max_new_tokens = 128
   c.temperature = 0.0
   c.seed = 0

@@ -10,10 +10,14 @@ from ml_collections import ConfigDict
 from ftjax import storage
 from ftjax.comparison import Comparison, mesh_of
 from ftjax.config import InputError, choice, positive
+from ftjax.evaluate import showing
+from ftjax.evaluate.floor import FLOOR, floors
 from ftjax.evaluate.follow import follow
+from ftjax.evaluate.limits import too_short
 from ftjax.evaluate.outputs import split_kinds
 from ftjax.evaluate.pmapped import PARTITIONS
-from ftjax.evaluate.samples import samples_md
+from ftjax.evaluate.prompts import asked_of
+from ftjax.evaluate.table import scores_table
 from ftjax.generate.sampling import Sampling
 from ftjax.language_model import base_of, load
 from ftjax.log import say
@@ -30,8 +34,8 @@ Scores = dict[str, dict[str, float]]
 def evaluate(config: ConfigDict) -> Scores:
   """Evaluates as `config` says (configs/evaluate.py lists the keys).
 
-  Writes evaluation.json and samples.md to config.output, prints a table, and returns {"base":
-  {...}, "tuned": {...}}; a model without a base to compare with is "tuned" alone. With
+  Writes evaluation.json, samples.md and samples.html to config.output, prints a table, and returns
+  {"floor": {...}, "base": {...}, "tuned": {...}}; a model without a base to compare with is "tuned" alone. With
   config.follow: evaluation.jsonl, a line a checkpoint, and the last line's scores are returned.
   Raises InputError for bad config or input.
   """
@@ -79,21 +83,20 @@ def evaluate(config: ConfigDict) -> Scores:
       )
     scores[name], texts[name] = judge(model, alike)
     del model
-  scores = {name: scores[name] for name in ("base", "tuned") if name in scores}
+  scores[FLOOR] = floors(asked_of(judge.prompts), split_kinds(config.metrics)[1])
+  scores = {name: scores[name] for name in (FLOOR, "base", "tuned") if scores.get(name)}
   if jax.process_index():
     return scores  # the first of several processes writes
   output = _output(config, run)
   storage.write_text(output / "evaluation.json", json.dumps(scores, indent=2) + "\n")
+  written, warnings, limit = [output / "evaluation.json"], [], config.max_new_tokens
   if judge.prompts:
-    rows = [
-      p | {n: t[i] for n, t in texts.items()} for i, p in enumerate(judge.prompts[: config.shown])
-    ]
-    storage.write_text(output / "samples.md", samples_md(rows, scores))
-  report.show(report.scores_table(scores, f"{config.source} ({judge.rows_note})"))
-  say(
-    f"Written: {output / 'evaluation.json'}"
-    + (f"   {output / 'samples.md'}" if judge.prompts else "")
-  )
+    warnings += too_short(known, judge.prompts, texts["tuned"], limit, "max_new_tokens")
+    written += showing.write(
+      output, judge.prompts, texts, scores, limit=config.shown, warnings=warnings
+    )
+  report.show(scores_table(scores, f"{config.source} ({judge.rows_note})", warnings))
+  say("Written: " + "   ".join(map(str, written)))
   return scores
 
 

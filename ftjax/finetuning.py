@@ -54,7 +54,7 @@ class Result:
 def finetune(config: ConfigDict, workdir: str | Path) -> Result:
   """Trains as `config` says (ftjax/defaults.py lists the keys) and leaves a run folder:
   metrics.jsonl, checkpoints/, best/ and final/ in Hugging Face format (PEFT adapters for LoRA),
-  samples.md, loss.png.
+  samples.md and .html, loss.png.
 
   A folder with an unfinished run of the same config is resumed, to the bit. Raises InputError for
   bad config or input and train.stopping.Diverged for a loss that is no number.

@@ -4,13 +4,18 @@ shown."""
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 
 from ftjax import interpolation, storage, tree
+from ftjax.evaluate import showing
+from ftjax.evaluate.floor import FLOOR, floors
+from ftjax.evaluate.limits import too_short
 from ftjax.evaluate.prompts import asked_of, validation_prompts
-from ftjax.evaluate.samples import generate_and_score, samples_md
-from ftjax.generate.generator import Generator
+from ftjax.evaluate.samples import TEXT_METRICS, generate_and_score
+from ftjax.evaluate.table import scores_table
+from ftjax.generate.generator import Completion, Generator
 from ftjax.log import METRICS, read, say, skip_on_error
 from ftjax.models import export, hf, lora, stacked, vocabulary
 from ftjax.models.quant import base as quant
@@ -20,15 +25,24 @@ from ftjax.text.tokenizer import save_tokenizer
 from ftjax.train import run_folder
 from ftjax.train.checkpoint import abstract, restore_trainable
 
-SHOWN = 24  # prompts in samples.md
+SHOWN = 24  # prompts in samples.md and samples.html
 GENERAL = ("general/loss", "general/perplexity")
+
+
+class Written(NamedTuple):
+  """Prompts (evaluate/prompts.py), what "base" and "tuned" wrote for them, and the scores of both
+  and of the floor."""
+
+  prompts: list[dict[str, Any]]
+  texts: dict[str, list[Completion]]
+  scores: dict[str, dict[str, float]]
 
 
 def finish(
   config, workdir: Path, opened: Opened, data, outcome, stopping, mesh, initial, evaluate, objective
 ) -> dict[str, dict]:
-  """Writes final/, best/, samples.md, evaluation.json and loss.png; prints and returns {"base":
-  ..., "tuned": ...}.
+  """Writes final/, best/, samples.md, samples.html, evaluation.json and loss.png; prints and returns
+  {"floor": ..., "base": ..., "tuned": ...}.
 
   outcome: its state is taken out of it, and given up as soon as it can be. initial: fn() -> the
   trainable collections as they were before the first update, for the case that no evaluation beat
@@ -72,33 +86,55 @@ def finish(
 
   # The models are written. What follows measures and shows them, and no failure there may take them.
   scores: dict[str, dict] = {}
+  written, warnings = Written([], {}, {}), []
   with skip_on_error("Reading the losses", again):
     scores = validation_scores(workdir, best)
   if point:
     scores["tuned"] = named_scores(point)
   with skip_on_error("Writing texts for validation prompts", again):
-    texts = write_samples(config, workdir, opened, variables, data, mesh)
-    scores |= {name: scores.get(name, {}) | some for name, some in texts.items()}
+    written = write_texts(config, opened, variables, data, mesh)
+    scores = {n: scores.get(n, {}) | written.scores.get(n, {}) for n in (FLOOR, "base", "tuned")}
+    scores = {name: some for name, some in scores.items() if some}
+    warnings += _warnings(config, opened, written)
   if jax.process_index() == 0:
-    _show(config, workdir, best, scores, point, points, again)
+    _show(workdir, best, scores, written, warnings, point, points, again)
   return scores
 
 
-def _show(config, workdir: Path, best: int, scores, point, points, again: str) -> None:
-  """Writes evaluation.json and loss.png, and prints the table."""
+def _warnings(config, opened: Opened, written: Written) -> list[str]:
+  """What a reader of the scores should know before believing them."""
+  if not written.prompts:
+    return []
+  return too_short(
+    opened.tokenizer, written.prompts, written.texts["tuned"], config.eval.max_new_tokens,
+    "eval.max_new_tokens",
+  )  # fmt: skip
+
+
+def _show(
+  workdir: Path, best: int, scores, written: Written, warnings, point, points, again: str
+) -> None:
+  """Writes evaluation.json, samples and loss.png, and prints the table."""
   found = {"best_step": best} | scores
   if point:
     found["interpolation"] = {"alpha": point["alpha"], "points": points}
   with skip_on_error("Writing evaluation.json", again):
     storage.write_text(workdir / "evaluation.json", json.dumps(found, indent=2) + "\n")
+  if written.prompts:
+    with skip_on_error("Writing samples.md and samples.html", again):
+      showing.write(workdir, written.prompts, written.texts, scores, limit=SHOWN, warnings=warnings)
   with skip_on_error("Drawing loss.png", again):
     plots.save_loss(workdir)
   if scores:
     title = f"validation, step {best}" if best >= 0 else "general text, last step"
     note = f", {point['alpha']:g} of the way from the base" if point else ""
     with skip_on_error("Printing the table", again):
-      report.show(report.scores_table(scores, title + note))
-  shown = [workdir / name for name in ("samples.md", "loss.png") if (workdir / name).is_file()]
+      report.show(scores_table(scores, title + note, warnings))
+  shown = [
+    workdir / name
+    for name in ("samples.html", "samples.md", "loss.png")
+    if (workdir / name).is_file()
+  ]
   say("   ".join(map(str, [f"The tuned model: {workdir / run_folder.BEST}", *shown])))
 
 
@@ -161,19 +197,16 @@ def named_scores(metrics: Mapping[str, float]) -> dict[str, float]:
   return found | general
 
 
-def write_samples(
-  config, workdir, opened: Opened, variables, data, mesh
-) -> dict[str, dict[str, float]]:
-  """Generates greedily for validation prompts with the base and the tuned model, writes samples.md,
-  returns both models' text metrics; {} where there are no prompts. `variables` is emptied: no model
-  is in memory twice."""
+def write_texts(config, opened: Opened, variables, data, mesh) -> Written:
+  """Generates greedily for validation prompts with the base and the tuned model. `variables` is
+  emptied: no model is in memory twice."""
   checkpoint, m = opened.checkpoint, config.model
   prompts = validation_prompts(
     data, opened.tokenizer, config.eval.samples, room=opened.room,
     max_new_tokens=config.eval.max_new_tokens,
   )  # fmt: skip
   if not prompts:
-    return {}
+    return Written([], {}, {})
   say(f"Writing for {len(prompts)} validation prompts, with the base and with the tuned model ...")
   ids, most, asked = [p["ids"] for p in prompts], [p["most"] for p in prompts], asked_of(prompts)
   dtype = dtype_of(computed_in(m))
@@ -195,10 +228,4 @@ def write_samples(
   if not own:
     variables = read_weights(checkpoint, dtype_of(m.dtype), mesh)
   _, scores["base"], texts["base"] = write(variables)
-  shown = [
-    p | {"base": b, "tuned": t}
-    for p, b, t in zip(prompts, texts["base"], texts["tuned"], strict=True)
-  ]
-  if jax.process_index() == 0:
-    storage.write_text(workdir / "samples.md", samples_md(shown[:SHOWN]))
-  return {"base": scores["base"], "tuned": scores["tuned"]}
+  return Written(prompts, texts, scores | {FLOOR: floors(asked, TEXT_METRICS)})

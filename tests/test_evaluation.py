@@ -56,14 +56,15 @@ def _config(source, **changes):
 def test_a_run_is_judged_as_it_judged_itself(run):
   workdir, itself = run
   scores = evaluate(_config(workdir, batch_size=5))
-  assert list(scores) == ["base", "tuned"]
+  assert list(scores) == ["floor", "base", "tuned"]
   for name in scores:
     for key, value in itself[name].items():
       assert scores[name][key] == pytest.approx(value, rel=2e-6), (name, key)
   assert scores["tuned"]["loss"] < scores["base"]["loss"]
   assert json.loads((workdir / "evaluation" / "evaluation.json").read_text()) == scores
   samples = (workdir / "evaluation" / "samples.md").read_text()
-  assert "| base model | tuned model |" in samples and "> name\\[" in samples
+  assert "**base model**" in samples and "**tuned model**" in samples and "> name\\[" in samples
+  assert (workdir / "evaluation" / "samples.html").is_file()
 
 
 def test_an_adapter_that_parts_two_tied_tables_is_judged_beside_its_base(

@@ -30,7 +30,7 @@ def test_a_failure_of_what_only_measures_takes_no_model(tmp_path, monkeypatch, c
     there.append((tmp_path / "final").is_dir() and (tmp_path / "best").is_dir())
     raise RuntimeError("out of\n memory")
 
-  for place in ("finish.write_samples", "finish.validation_scores", "finish.plots.save_loss"):
+  for place in ("finish.write_texts", "finish.validation_scores", "finish.plots.save_loss"):
     monkeypatch.setattr(f"ftjax.{place}", fail)
   monkeypatch.setattr(ftjax.finish, "write_model", lambda folder, *args: folder.mkdir())
   assert _finish(tmp_path) == {}
@@ -46,7 +46,7 @@ def test_a_person_can_still_end_what_only_measures(tmp_path, monkeypatch):
   monkeypatch.setattr(ftjax.finish, "write_model", lambda folder, *args: folder.mkdir())
   for signal in (KeyboardInterrupt, SystemExit):
     monkeypatch.setattr(
-      ftjax.finish, "write_samples", lambda *args, e=signal: (_ for _ in ()).throw(e)
+      ftjax.finish, "write_texts", lambda *args, e=signal: (_ for _ in ()).throw(e)
     )
     with pytest.raises(signal):
       _finish(tmp_path / signal.__name__)

@@ -67,7 +67,7 @@ def test_damaged_lines_are_named_and_the_others_kept(tmp_path, capsys):
 def test_numbers_that_are_none_come_back_as_such_and_are_shown(tmp_path):
   from rich.console import Console
 
-  from ftjax.research.report import scores_table
+  from ftjax.evaluate.table import scores_table
 
   metrics = log.MetricsLog(tmp_path, tensorboard=False)
   metrics.write(0, {"loss": float("nan"), "perplexity": float("inf")})

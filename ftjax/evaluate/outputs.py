@@ -2,6 +2,8 @@
 
 A metric is a module of `ftjax.evaluate.metrics` with `KIND`, `update(batch, outputs) -> sums` and
 `result(sums) -> {name: number}`; sums of several batches are added before the one call of `result`.
+SHOWN: what tables show of it, as (name of a number, label, format); a name that ends in "*" is all
+that begin so. FLOOR: whether a text that answers another prompt is worth a score (floor.py).
 
 KIND "tokens": update runs on the device, in pmap or over a mesh; batch is a Batch, outputs are
 Hidden, and sums a dict of float32 scalars. KIND "texts": update runs on the host, once for all

@@ -80,32 +80,6 @@ def _what(trainable, only: str) -> str:
   return " and ".join(parts)
 
 
-ROWS = (
-  ("loss", "validation loss", "{:.4f}"),
-  ("perplexity", "perplexity", "{:.2f}"),
-  ("accuracy", "token accuracy", "{:.1%}"),
-  ("general_loss", "general loss", "{:.4f}"),
-  ("general_perplexity", "general perplexity", "{:.2f}"),
-  ("bleu", "BLEU", "{:.1f}"),
-  ("chrf", "chrF", "{:.1f}"),
-  ("finished", "ends by itself", "{:.0%}"),
-)
-
-
-def scores_table(scores: dict[str, dict[str, float]], title: str) -> Table:
-  """Before and after, a measure a row."""
-  table = Table(title=title)
-  table.add_column("")
-  for name in scores:
-    table.add_column(name, justify="right")
-  for key, label, form in ROWS:
-    if any(key in some for some in scores.values()):
-      table.add_row(
-        label, *(form.format(some[key]) if key in some else "-" for some in scores.values())
-      )
-  return table
-
-
 def show(table: Table) -> None:
   """Prints a table to standard output."""
   Console().print(table)

@@ -77,7 +77,7 @@ def test_shares_by_field_and_an_instruction_counts_in_its_own_alone():
   assert score("An Otter kettle with two bulbs for £31.", "Fox lamp, £12, two bulbs, loud.") == {
     "facts/stated": pytest.approx(4 / 6),
     "facts/stated/product": 1.0, "facts/stated/price": 0.5, "facts/stated/feature": 0.5,
-    "facts/stated/tone": 0.5, "facts/invented": 0.5, "facts/texts": 2,
+    "facts/instruction/tone": 0.5, "facts/invented": 0.5, "facts/texts": 2,
   }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import pytest
 import sacrebleu
 
 from ftjax.evaluate.outputs import Asked, load_metrics
-from ftjax.evaluate.samples import generate_and_score, samples_md
+from ftjax.evaluate.samples import generate_and_score
 from ftjax.generate.generator import Completion
 
 TEXTS = ["The cat sat on the mat.", "A dog barked at the cat all day.", ""]
@@ -51,6 +51,13 @@ def test_endings_and_diversity():
   flat = sum(words, [])
   assert found["distinct_1"] == pytest.approx(len(set(flat)) / len(flat)) != 1
   assert found["distinct_2"] == pytest.approx(len(set(pairs)) / len(pairs))
+  assert found["distinct_texts"] == 1
+
+
+def test_texts_that_two_prompts_got_are_not_unlike_all_others():
+  texts = [Completion(t, (), "stop") for t in ("a b", "a  b", "c", "d")]
+  module = load_metrics(["diversity"], "texts")[0]
+  assert module.result(module.update(ASKED, texts))["distinct_texts"] == 0.5
 
 
 def test_every_metric_has_the_contract():
@@ -60,22 +67,4 @@ def test_every_metric_has_the_contract():
     module = plugin.load("ftjax.evaluate.metrics", name)
     assert load_metrics([name], module.KIND) == [module]
     assert callable(module.update) and callable(module.result)
-
-
-def test_samples_are_side_by_side_and_text_cannot_break_the_table():
-  rows = [
-    dict(
-      prompt="Name | it\n<s>", references=["One|two", "# Three"], tuned="",
-      base=Completion("a\nb", (1,), "length"),
-    ),
-    dict(prompt="Q", references=["R"], base="*x*", tuned="y"),
-  ]  # fmt: skip
-  text = samples_md(rows, {"base": {"bleu": 1.234567}, "tuned": {"bleu": 40.0, "chrf": 2.0}})
-  lines = text.splitlines()
-  assert "> Name \\| it" in lines and "> &lt;s&gt;" in lines
-  assert "| references | base model | tuned model |" in lines
-  assert "| One\\|two<br><br>\\# Three | a<br>b *(cut at the limit)* | *(empty)* |" in lines
-  assert "| R | \\*x\\* | y |" in lines
-  assert "| bleu | 1.235 | 40 |" in lines and "| chrf |  | 2 |" in lines
-  alone = samples_md([dict(prompt="Q", references=[], base=None, tuned="y")])
-  assert "| reference | tuned model |" in alone
+    assert all(len(row) == 3 for row in module.SHOWN) and module.FLOOR in (True, False)

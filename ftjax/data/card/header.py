@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ftjax.data.card.escaping import shown
 from ftjax.data.card.licences import of_all
+from ftjax.text.shown import shown
 
 _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "1B<n<10B",
           "10B<n<100B", "100B<n<1T")  # fmt: skip

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ftjax.data.card import blocks as b
-from ftjax.data.card.escaping import shown
 from ftjax.data.card.numbers import number, percent
 from ftjax.data.card.words import Runs, difference, visible
+from ftjax.text.shown import shown
 
 _WIDTH = 20  # Characters of a full bar.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~$&-])")

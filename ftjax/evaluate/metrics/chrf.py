@@ -8,6 +8,8 @@ from ftjax.evaluate.outputs import Asked
 from ftjax.generate.generator import Completion
 
 KIND = "texts"
+FLOOR = True
+SHOWN = (("chrf", "chrF", "{:.1f}"),)
 
 
 def update(batch: Asked, outputs: Sequence[Completion]):

@@ -6,6 +6,8 @@ from ftjax.evaluate.outputs import Asked
 from ftjax.generate.generator import Completion
 
 KIND = "texts"
+FLOOR = False
+SHOWN = (("finished", "ends by itself", "{:.0%}"),)
 
 
 def update(batch: Asked, outputs: Sequence[Completion]) -> dict[str, float]:

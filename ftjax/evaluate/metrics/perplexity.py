@@ -12,6 +12,14 @@ from ftjax.models import decoder
 from ftjax.parallel.mesh import BATCH, constrain
 
 KIND = "tokens"
+FLOOR = False
+SHOWN = (
+  ("loss", "validation loss", "{:.4f}"),
+  ("perplexity", "perplexity", "{:.2f}"),
+  ("accuracy", "token accuracy", "{:.1%}"),
+  ("general_loss", "general loss", "{:.4f}"),
+  ("general_perplexity", "general perplexity", "{:.2f}"),
+)
 CHUNK = 512  # tokens whose logits exist at one time
 
 
