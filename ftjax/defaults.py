@@ -92,7 +92,7 @@ def get_config() -> ConfigDict:
   c.eval = e = ConfigDict()
   e.every = "1 epoch"
   e.patience = 3  # evaluations without improvement until training stops; 0 = never stop early
-  e.min_delta = 0.0  # what counts as an improvement of the objective, in nats
+  e.min_delta = 0.0  # nats by which the objective must fall to count as an improvement for patience
   e.general = (
     ""  # text not to be forgotten, as data.validation; "" = none (the starter: its own); "none"
   )

@@ -63,8 +63,7 @@ def finish(
   if 0 <= best != outcome.step:
     mine = abstract(mine)
     del variables  # Two whole models need not fit side by side.
-    where = workdir / run_folder.CHECKPOINTS
-    mine = initial() if best == 0 else restore_trainable(where, best, mine)
+    best, mine = _best(workdir, best, outcome.step, mine, initial)
     variables = tree.merge(frozen, mine)
   point, points = {}, []
   if config.train.interpolate and best > 0:
@@ -83,6 +82,8 @@ def finish(
     say(
       "No evaluation was better than the base's: best/ is the base itself. Try another optim.learning_rate."
     )
+  if best < 0 and stopping.waited:
+    say("warning: no evaluation gave a number, so that none is the best: best/ is the last model.")
 
   # The models are written. What follows measures and shows them, and no failure there may take them.
   scores: dict[str, dict] = {}
@@ -99,6 +100,23 @@ def finish(
   if jax.process_index() == 0:
     _show(workdir, best, scores, written, warnings, point, points, again)
   return scores
+
+
+def _best(workdir: Path, best: int, last: int, like, initial):
+  """(the step, the trainable collections) of best/: of the last step where the best one's checkpoint
+  is gone or cannot be read."""
+  if best == 0:
+    return best, initial()
+  checkpoints = workdir / run_folder.CHECKPOINTS
+  try:
+    return best, restore_trainable(checkpoints, best, like)
+  except Exception as e:
+    why = " ".join(str(e).split())
+    say(
+      f"warning: the best evaluation was that of step {best}, and its checkpoint in {checkpoints} cannot be read "
+      f"({why}). best/ is the last model, of step {last}."
+    )
+    return last, restore_trainable(checkpoints, last, like)
 
 
 def _warnings(config, opened: Opened, written: Written) -> list[str]:

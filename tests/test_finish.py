@@ -52,6 +52,28 @@ def test_a_person_can_still_end_what_only_measures(tmp_path, monkeypatch):
       _finish(tmp_path / signal.__name__)
 
 
+def test_a_best_checkpoint_that_is_gone_leaves_the_last_model(tmp_path, monkeypatch, capsys):
+  """The run ends all the same, at its first start and at each later one."""
+  (tmp_path / "checkpoints" / "4" / "state").mkdir(parents=True)
+  real, written = ftjax.finish.restore_trainable, {}
+
+  def restore(folder, step, like):
+    return {"params": {"step": step}} if step == 4 else real(folder, step, like)
+
+  def write(folder, variables, *args):
+    folder.mkdir()
+    written[folder.name] = variables
+
+  monkeypatch.setattr(ftjax.finish, "restore_trainable", restore)
+  monkeypatch.setattr(ftjax.finish, "write_model", write)
+  _finish(tmp_path, best_step=2)
+  assert written["best"] == {"params": {"step": 4}} and (tmp_path / "final").is_dir()
+  told = " ".join(capsys.readouterr().err.split())
+  assert "the best evaluation was that of step 2" in told and "2/state is not there" in told
+  assert "best/ is the last model, of step 4" in told
+  assert json.loads((tmp_path / "evaluation.json").read_text())["best_step"] == 4
+
+
 def _finish(workdir, best_step=4, **changes):
   """finish, of a run of four updates whose model is nothing."""
   workdir.mkdir(exist_ok=True)
@@ -59,7 +81,7 @@ def _finish(workdir, best_step=4, **changes):
   state = SimpleNamespace(frozen={}, evaluated=dict)
   args = dict(
     opened=None, data=SimpleNamespace(template=None), outcome=SimpleNamespace(state=state, step=4),
-    stopping=SimpleNamespace(best_step=best_step), mesh=None, initial=dict, evaluate=None, objective=None,
+    stopping=SimpleNamespace(best_step=best_step, waited=0), mesh=None, initial=dict, evaluate=None, objective=None,
   )  # fmt: skip
   return ftjax.finish.finish(config, workdir, **(args | changes))
 

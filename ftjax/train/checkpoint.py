@@ -1,21 +1,20 @@
 """Orbax checkpoints inside a run: written in the background, whole or not at all, restored to the
 last bit."""
 
-import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
-from orbax.checkpoint import checkpoint_managers as managers
 
 from ftjax.config import InputError
 from ftjax.train.state import TrainState
 
 
 class Checkpoints:
-  """A folder of checkpoints `<step>/{state,progress}`: the newest `keep`, and the one with the
-  best validation loss.
+  """A folder of checkpoints `<step>/{state,progress}`: the newest `keep`, and the one that `save` was
+  told is the best.
 
   state: step, trainable collections, optimizer state and key; the frozen base is read from its
   source again. progress: JSON, the data iterator's place and early stopping's memory.
@@ -23,19 +22,13 @@ class Checkpoints:
 
   def __init__(self, folder: str | Path, keep: int = 2, read_only: bool = False):
     self.folder = Path(folder).absolute()
-    best = managers.BestN(
-      get_metric_fn=lambda m: m["loss"], reverse=True, n=1, keep_checkpoints_without_metrics=False
-    )
-    policy = managers.AnyPreservationPolicy([managers.LatestN(max(1, keep)), best])
+    self._kept = _Kept(max(1, keep))
     options = ocp.CheckpointManagerOptions(
-      preservation_policy=policy,
-      best_fn=lambda m: m["loss"],  # Without it no metrics are written, and a resumed run would
-      best_mode="min",  # forget which checkpoint is the best, and delete it.
+      preservation_policy=self._kept,
       enable_async_checkpointing=not read_only,
       read_only=read_only,
       create=not read_only,
     )
-    logging.getLogger("absl").addFilter(_wanted)
     handlers = {"state": ocp.PyTreeCheckpointHandler(), "progress": ocp.JsonCheckpointHandler()}
     self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
 
@@ -44,20 +37,19 @@ class Checkpoints:
     self._manager.reload()
     return sorted(self._manager.all_steps())
 
-  def save(
-    self, state: TrainState, step: int, progress: dict[str, Any], loss: float | None = None
-  ) -> None:
+  def save(self, state: TrainState, step: int, progress: dict[str, Any], best: int = -1) -> None:
     """Starts writing; earlier writes are waited for first. Does nothing if `step` is there
-    already."""
+    already. best: the step whose checkpoint stays as long as no other one is named
+    (stopping.EarlyStopping); -1 = none."""
     if step in self._manager.all_steps():
       return
+    self._kept.best = best
     with self._explain(step):
       self._manager.save(
         step,
         args=ocp.args.Composite(
           state=ocp.args.PyTreeSave(_saved(state)), progress=ocp.args.JsonSave(progress)
         ),
-        metrics=None if loss is None else {"loss": loss},
       )
 
   def wait(self) -> None:
@@ -87,9 +79,16 @@ class Checkpoints:
     return _Explain(self, step)
 
 
-def _wanted(record: logging.LogRecord) -> bool:
-  """Not what Orbax warns of at each checkpoint that comes without a validation loss."""
-  return "did not provide metrics" not in record.getMessage()
+@dataclass
+class _Kept:
+  """Orbax asks this after each save which checkpoints stay: the newest ones, and the best."""
+
+  newest: int
+  best: int = -1
+
+  def should_preserve(self, checkpoints, *, context) -> list[bool]:
+    first = len(checkpoints) - self.newest
+    return [i >= first or info.step == self.best for i, info in enumerate(checkpoints)]
 
 
 class _Explain:
@@ -126,8 +125,11 @@ def _saved(state: TrainState) -> dict[str, Any]:
 
 def restore_trainable(folder: str | Path, step: int, trainable):
   """The trainable collections of one checkpoint alone, in the shardings and dtypes of `trainable`
-  (arrays or shape structs), as the run judged them: their average where it keeps one."""
+  (arrays or shape structs), as the run judged them: their average where it keeps one. Raises
+  FileNotFoundError where there is no such checkpoint."""
   path = Path(folder).absolute() / str(step) / "state"
+  if not path.is_dir():
+    raise FileNotFoundError(f"{path} is not there")
   with ocp.PyTreeCheckpointer() as reader:
     part = "ema" if "ema" in reader.metadata(path).item_metadata.tree else "trainable"
     target = {part: trainable}

@@ -35,7 +35,6 @@ class Outcome:
   state: TrainState
   step: int
   reason: str
-  validation: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -96,7 +95,7 @@ def train(
   start: int = 0,
   base: Mapping[str, float] | None = None,
 ) -> Outcome:
-  """Runs updates start + 1 .. plan.total.
+  """Runs updates start + 1 .. plan.total; none where a run that stopped early goes on.
 
   loader yields (batch, rows) and has get_state(); its state is saved with each checkpoint.
   evaluate takes {collection: ...} and returns {"validation/loss": ..., "general/loss": ..., ...}; it
@@ -134,43 +133,43 @@ def train(
     window.began += time.monotonic() - began
     return found
 
-  def save(step: int, state: TrainState, found: dict[str, float]) -> None:
+  def save(step: int, state: TrainState) -> None:
     nonlocal saved
     if saved != step:
       progress = {"data": data_state, "stopping": stopping.state(), "base": base or {}}
-      checkpoints.save(state, step, progress, objective(found))
+      checkpoints.save(state, step, progress, stopping.best_step)
       saved = step
 
-  found: dict[str, float] = {}
+  end = start if stopping.stop else plan.total
   with stop_signals() as signalled:
     try:
       data_state: Any = loader.get_state()
       if evaluate and start == 0:
-        base = found = validate(0, state)
-      for step in range(start + 1, plan.total + 1):
+        base = validate(0, state)
+      for step in range(start + 1, end + 1):
         batch, rows = next(loader)
         state, sums = step_fn(state, put(batch, sharding))
         if pending:
           read(pending)
-        pending, data_state, found = (step, sums, rows), loader.get_state(), {}
+        pending, data_state = (step, sums, rows), loader.get_state()
         last = step == plan.total
         evaluating = evaluate and (last or _due(step, plan.eval_every))
         if evaluating or _due(step, plan.save_every) or last or signalled(step):
           read(pending)  # Nothing is judged or saved before its numbers are known to be numbers.
           pending = None
         if evaluating:
-          found = validate(step, state)
+          validate(step, state)
         improved = evaluating and stopping.best_step == step
         if improved or last or _due(step, plan.save_every) or signalled(step) or stopping.stop:
-          save(step, state, found)
+          save(step, state)
         if signalled(step) or stopping.stop or last:
           reason = signalled(step) or ("done" if last else "early")
-          outcome = Outcome(state, step, reason, found)
+          outcome = Outcome(state, step, reason)
           break
       checkpoints.wait()
     finally:
       line.close()
-  return outcome or Outcome(state, start, "done")
+  return outcome or Outcome(state, start, "done" if end == plan.total else "early")
 
 
 def described(found: Mapping[str, float], base: Mapping[str, float] | None) -> str:

@@ -49,25 +49,31 @@ LOSS = Objective()
 
 @dataclass
 class EarlyStopping:
-  """Prechelt's (1998) simplest rule: stop after `patience` evaluations without an improvement of
-  `min_delta`.
+  """Which evaluation is the best, and Prechelt's (1998) simplest rule: stop after `patience`
+  evaluations without an improvement of more than `min_delta`.
 
-  patience = 0 never stops; the best step is remembered all the same.
+  The best has the least objective; of equal ones it is the first, and it is never one that is no
+  number (best_step = -1: there is none). This rule alone says which checkpoint is kept for best/.
+  Improvements are measured from the last one that was large enough, `mark`. patience = 0 never stops.
   """
 
   patience: int
   min_delta: float = 0.0
   best: float = math.inf
   best_step: int = -1
+  mark: float = math.inf
   waited: int = 0
 
   def update(self, step: int, loss: float) -> bool:
     """Takes in one evaluation's objective; True if it is the best so far."""
-    if loss < self.best - self.min_delta or self.best_step < 0:
-      self.best, self.best_step, self.waited = loss, step, 0
-      return True
-    self.waited += 1
-    return False
+    if loss < self.mark - self.min_delta:
+      self.mark, self.waited = loss, 0
+    else:
+      self.waited += 1
+    better = loss < self.best  # Of NaN neither is true.
+    if better:
+      self.best, self.best_step = loss, step
+    return better
 
   @property
   def stop(self) -> bool:
@@ -76,12 +82,11 @@ class EarlyStopping:
 
   def state(self) -> dict:
     """What a resumed run needs, as JSON."""
-    state = asdict(self)
-    return state | {"best": state["best"] if math.isfinite(self.best) else None}
+    return {k: None if v == math.inf else v for k, v in asdict(self).items()}
 
   def restore(self, state: dict) -> None:
     """Takes back what `state` returned; patience and min_delta stay as they are."""
-    self.best = math.inf if state["best"] is None else state["best"]
+    self.best, self.mark = (math.inf if state[k] is None else state[k] for k in ("best", "mark"))
     self.best_step, self.waited = state["best_step"], state["waited"]
 
 

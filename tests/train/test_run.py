@@ -4,6 +4,7 @@ somebody."""
 import json
 import math
 import shutil
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -199,6 +200,15 @@ def test_early_stopping_keeps_the_best(source, rows, tmp_path):
   assert result.best_step == min(losses, key=losses.get) == result.step - 2
   assert result.scores["tuned"]["loss"] == losses[result.best_step]
 
+  # Killed while the end was written: the same command writes it again, and trains nothing more.
+  workdir = tmp_path / "run"
+  (workdir / "final").rename(tmp_path / "before")
+  lines = (workdir / "metrics.jsonl").read_bytes()
+  again = finetune(config, workdir)
+  assert (again.reason, again.step, again.best_step) == ("early", result.step, result.best_step)
+  assert (workdir / "metrics.jsonl").read_bytes() == lines
+  same_bits(workdir / "final", tmp_path / "before")
+
 
 def test_a_run_that_never_improves_leaves_the_base(source, rows, tmp_path):
   config = toy.run_config(
@@ -265,12 +275,25 @@ def test_no_host_transfer_hides_in_the_loop(source, rows, tmp_path, monkeypatch)
   assert result.step == 5
 
 
+def test_a_run_that_stopped_early_trains_no_further():
+  """Its end was not written: the command that is given again trains nothing and evaluates nothing."""
+  done = stopping.EarlyStopping(patience=2, best=1.0, best_step=3, mark=1.0, waited=2)
+  fail = lambda *args: pytest.fail("an update or an evaluation")
+  kept = SimpleNamespace(save=fail, wait=lambda: None)
+  outcome = loop.train(
+    "state", fail, SimpleNamespace(get_state=dict), loop.Plan(total=40, eval_every=1), sharding=None,
+    log=None, checkpoints=kept, stopping=done, evaluate=fail, start=5,
+  )  # fmt: skip
+  assert outcome == loop.Outcome("state", 5, "early")
+  assert done.best_step == 3
+
+
 def test_early_stopping_remembers_across_a_restart():
   rule = stopping.EarlyStopping(patience=2, min_delta=0.1)
-  assert rule.update(0, 3.0) and rule.update(1, 2.0) and not rule.update(2, 1.95)
+  assert rule.update(0, 3.0) and rule.update(1, 2.0) and rule.update(2, 1.95)
   again = stopping.EarlyStopping(patience=2, min_delta=0.1)
-  again.restore(json.loads(json.dumps(rule.state())))
-  assert (again.best, again.best_step, again.waited) == (2.0, 1, 1)
+  again.restore(json.loads(json.dumps(rule.state(), allow_nan=False)))
+  assert (again.best, again.best_step, again.mark, again.waited) == (1.95, 2, 2.0, 1)
   assert not again.update(3, 1.99) and again.stop
   assert not stopping.EarlyStopping(patience=0).stop
 
