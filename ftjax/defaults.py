@@ -115,6 +115,6 @@ def get_config() -> ConfigDict:
 
 
 FIELDS = (
-  "text", "prompt", "completion", "instruction", "input", "output", "system", "conversations", "messages",
+  "text", "prompt", "completion", "instruction", "input", "output", "system", "history", "conversations", "messages",
   "input_ids", "labels",
 )  # fmt: skip

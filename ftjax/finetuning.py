@@ -27,6 +27,7 @@ from ftjax.parallel.mesh import make_mesh
 from ftjax.pretrained import Opened, open_run, quantized_as, shapes_of, variables_of
 from ftjax.research import mfu
 from ftjax.research.report import plan_lines
+from ftjax.text import saved
 from ftjax.train import inputs, optim, run_folder
 from ftjax.train.checkpoint import Checkpoints
 from ftjax.train.loop import Plan, put, train
@@ -75,6 +76,8 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
       vocab_size=opened.checkpoint.config.vocabulary,
     )
     data = with_general(config, opened, data)
+    if data.template is not None:
+      saved.check(data.template, data.samples, config.data.train_on)
     distributed.alike(data.train.digest() + data.validation.digest(), "The rows")
     found = inputs.record(data, opened, config.adapter.source)
     if begun and _finished(config, workdir, found):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-Message = dict[str, Any]  # {"role", "content"}; "weight": 0 for an answer that is not trained on
+from ftjax.text.messages import Message, said
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,12 @@ class Example:
     """What is trained on: the document, or the answers, with blank lines between."""
     if not self.messages:
       return self.text
-    return "\n\n".join(m["content"] for m in self.messages if m["role"] == "assistant")
+    return "\n\n".join(said(m) for m in self.messages if m["role"] == "assistant")
 
   @property
   def prompt(self) -> str:
     """What stands before and between the answers; "" for a document."""
-    return "\n\n".join(m["content"] for m in self.messages if m["role"] != "assistant")
+    return "\n\n".join(said(m) for m in self.messages if m["role"] != "assistant")
 
   @property
   def id(self) -> str:
@@ -69,11 +69,33 @@ class Example:
   def map(self, change: Callable[[str], str]) -> Example:
     """With `change` made to every text in it; itself where nothing changes."""
     text = change(self.text) if self.text else self.text
-    messages = tuple(m | {"content": change(m["content"])} for m in self.messages)
-    rejected = tuple(m | {"content": change(m["content"])} for m in self.rejected)
+    messages = tuple(_changed(m, change) for m in self.messages)
+    rejected = tuple(_changed(m, change) for m in self.rejected)
     if (text, messages, rejected) == (self.text, self.messages, self.rejected):
       return self
     return replace(self, text=text, messages=messages, rejected=rejected)
+
+
+def _changed(message: Message, change: Callable[[str], str]) -> Message:
+  """With `change` made to the text of a message, its reasoning, and what it calls tools with."""
+  out = message | {"content": change(message["content"]) if message["content"] else ""}
+  if "reasoning_content" in message:
+    out["reasoning_content"] = change(message["reasoning_content"])
+  if "tool_calls" in message:
+    calls = (
+      (c, c["function"] | {"arguments": _within(c["function"]["arguments"], change)})
+      for c in message["tool_calls"]
+    )
+    out["tool_calls"] = [call | {"function": function} for call, function in calls]
+  return out
+
+
+def _within(value: Any, change: Callable[[str], str]) -> Any:
+  if isinstance(value, dict):
+    return {k: _within(v, change) for k, v in value.items()}
+  if isinstance(value, list):
+    return [_within(v, change) for v in value]
+  return change(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True)

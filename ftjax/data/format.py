@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from ftjax.config import InputError
 from ftjax.data.record import Record
-from ftjax.data.row import Message, Row
+from ftjax.data.row import Row
 from ftjax.plugin import did_you_mean
+from ftjax.text import messages as form
+from ftjax.text.messages import Message
 
 # format: the columns that it cannot do without. In this order `detect` looks for them.
 NEEDS = {
@@ -21,6 +23,8 @@ NEEDS = {
   "text": ("text",),
 }
 FORMATS = ("text", "prompt_completion", "alpaca", "sharegpt", "messages", "tokens")
+ASKED = ("prompt", "conversations", "messages", "question", "instruction")  # of preference pairs
+MAPPED = "--config.data.fields.prompt=brief --config.data.fields.completion=copy"
 FIELDS = (
   "text", "prompt", "completion", "instruction", "input", "output", "system", "history", "conversations", "messages",
   "input_ids", "labels",
@@ -48,16 +52,12 @@ def parse_fields(fields: Mapping[str, str] | str | None) -> dict[str, str]:
 
 def detect(records: Sequence[Record], fields: Mapping[str, str] | str | None = None) -> str:
   """The format of rows, from the names in `fields` and else from the first row's columns. Raises
-  InputError when no format fits, and for preference rows, which supervised fine-tuning has no use
-  for."""
+  InputError when no format fits; and for rows that compare or judge answers, of which only some are
+  to be imitated, unless `fields` names the column."""
   fields, row = parse_fields(fields), records[0]
-  if {"chosen", "rejected"} <= row.fields.keys() and not fields:
-    prompt = next((c for c in ("prompt", "conversations", "messages") if c in row.fields), "...")
-    raise InputError(
-      f"{row.place}: this is a preference pair (columns chosen and rejected), not a row to imitate. To fine-tune on the "
-      f"chosen answers, name the columns: data.fields='prompt={prompt},completion=chosen'."
-    )
   named = [f for f, needs in NEEDS.items() if fields.keys() & set(needs)]
+  for record in records if not named else ():
+    refuse_preference(record)
   for name in named or NEEDS:
     if all(fields.get(need, need) in row.fields for need in NEEDS[name]):
       return name
@@ -71,7 +71,34 @@ def detect(records: Sequence[Record], fields: Mapping[str, str] | str | None = N
   raise InputError(
     f"{row.place}: the columns {columns} fit no format. Known: "
     + "; ".join(f"{f} ({', '.join(n)})" for f, n in NEEDS.items())
-    + ". Map your columns, as in data.fields='prompt=brief,completion=copy'."
+    + f". Map your columns, as in {MAPPED}."
+  )
+
+
+def refuse_preference(record: Record) -> None:
+  """Raises InputError for a row that compares or judges answers."""
+  has = record.fields
+  if isinstance(has.get("label"), bool) and "completion" in has:
+    raise InputError(
+      f"{record.place}: 'label' says whether the answer is a good one, so not all are to be imitated. Remove the bad rows, "
+      "or to imitate all, name the columns: --config.data.fields.prompt=prompt --config.data.fields.completion=completion."
+    )
+  answer = next((name for name in ("chosen", "preferred_output") if has.get(name)), "")
+  if not has.get("rejected") and not (answer and has.get("non_preferred_output")):
+    return
+  chosen = has.get(answer)
+  if not answer:
+    how = "say --config.data.format=messages."
+  elif answer != "chosen":
+    how = "prepare the file (scripts/prepare_data.py) and train on that with --config.data.format=messages."
+  elif isinstance(chosen, (list, tuple)) and len(chosen) > 1:
+    how = "name their column: --config.data.fields.messages=chosen."
+  else:
+    asked = next((c for c in ASKED if has.get(c) is not None), "YOUR_COLUMN")
+    how = f"name the columns: --config.data.fields.prompt={asked} --config.data.fields.completion=chosen."
+  raise InputError(
+    f"{record.place}: this is a preference pair ({' and '.join(n for n in (answer, 'rejected') if n in has) or answer}), not "
+    f"a row to imitate. To fine-tune on the chosen answers, {how}"
   )
 
 
@@ -90,30 +117,44 @@ def to_messages(
   """A row of a conversational format as [{"role": ..., "content": ...}, ...]. Raises InputError
   naming the row's place and its columns. For "text" and "tokens" see `to_text` and `to_tokens`."""
   row = Row(record, fields or {}, format)
-  if format == "messages":
-    messages = [row.message(m) for m in row.rows("messages")]
-  elif format == "sharegpt":
-    messages = [row.message(m) for m in row.rows("conversations")]
+  if format in ("messages", "sharegpt"):
+    name = NEEDS[format][0]
+    out = form.normal(row.get(name), row.at(name))
   elif format == "alpaca":
     more = row.text("input", optional=True)
-    messages = [
-      m
-      for turn in row.get("history", optional=True) or []
-      for m in row.turns("user", turn[0]) + row.turns("assistant", turn[1])
-    ]
     question = row.text("instruction") + (f"\n\n{more}" if more else "")
-    messages += row.turns("user", question) + row.turns("assistant", row.get("output"))
+    out = [*_history(row), {"role": "user", "content": question}, *row.turns("assistant", "output")]
   else:
-    messages = row.turns("user", row.get("prompt")) + row.turns("assistant", row.get("completion"))
-  system = row.text("system", optional=True)
-  if system and not any(m["role"] == "system" for m in messages):
-    messages = [{"role": "system", "content": system}, *messages]
-  last = messages[-1] if messages else {"role": "assistant", "content": ""}
-  if last["role"] == "assistant" and not last["content"].strip():
-    raise InputError(
-      f"{record.place}: no trained token: the answer is empty. Write one, or remove the row."
-    )
-  return messages
+    asked, answer = row.turns("user", "prompt", trained=False), row.turns("assistant", "completion")
+    asked, answer = form.continued(asked, answer, row.at("completion"))
+    out = asked + answer
+  return row.finished(out)
+
+
+def answered(messages: list[Message], place: str) -> list[Message]:
+  """`messages`, if an answer among them is trained on. Raises InputError otherwise."""
+  if any(m["role"] == "assistant" and m.get("weight") != 0 for m in messages):
+    return messages
+  raise InputError(
+    f"{place}: no trained token: no message of the assistant, or all with weight 0 (roles: "
+    f"{', '.join(m['role'] for m in messages)}). Write an answer, or remove the row."
+  )
+
+
+def _history(row: Row) -> list[Message]:
+  """The turns before an alpaca row's own: pairs of texts, or messages."""
+  turns, where = row.get("history", optional=True), row.at("history")
+  if not turns:
+    return []
+  if isinstance(turns, (list, tuple)) and all(isinstance(t, dict) for t in turns):
+    return form.normal(turns, where)
+  out = []
+  for i, turn in enumerate(turns if isinstance(turns, (list, tuple)) else [turns], 1):
+    if not isinstance(turn, (list, tuple)) or len(turn) != 2:
+      raise InputError(f"{where}, turn {i} must be [question, answer], but is {form.kind(turn)}.")
+    for role, said in zip(("user", "assistant"), turn, strict=True):
+      out += row.said(role, said, f"{where}, turn {i} ({role})")
+  return out
 
 
 def to_text(record: Record, fields: Mapping[str, str] | None = None) -> str:
@@ -162,11 +203,9 @@ def to_tokens(
   return ids, trained
 
 
-def prompt_of(messages: Iterable[Message]) -> list[Message]:
-  """The messages before the first answer: what the split hashes."""
-  out = []
-  for m in messages:
-    if m["role"] == "assistant":
-      break
-    out.append(m)
-  return out
+def prompt_of(messages: Sequence[Message]) -> Sequence[Message] | None:
+  """The messages before the first answer: what the split hashes. None where they say nothing but
+  what the system does."""
+  first = next(i for i, m in enumerate(messages) if m["role"] == "assistant")
+  says = any(m["content"].strip() for m in messages[:first] if m["role"] != "system")
+  return messages[:first] if says else None

@@ -24,7 +24,6 @@ from ftjax.plugin import did_you_mean
 FORMATS = (*(f for f in formats.FORMATS if f != "tokens"), "openai", "preference")
 META = ("title", "date", "author", "url", "category", "licence", "weight")
 FIELDS = (*formats.FIELDS[:-2], "chosen", "rejected", *META)
-_EXAMPLE = "'prompt=brief,completion=copy'"
 _HOW = """--config.sources='{"path": "FILE", "fields": "prompt=brief,completion=copy"}'"""
 _KINDS = 100  # sets of columns that are remembered
 _ALIASES = {"licence": ("license",)}
@@ -132,7 +131,8 @@ def _detect(record: Record, plan: Plan) -> str:
   has = record.fields.keys()
   if all(name in has for name in openai.PAIR):
     return "openai"
-  if {plan.column("chosen"), plan.column("rejected")} <= has:
+  rejected = plan.column("rejected")
+  if {plan.column("chosen"), rejected} <= has or {"messages", rejected} <= has:
     return "preference"
   document = plan.column("text") in has
   if plan.prompt or plan.response:
@@ -140,9 +140,7 @@ def _detect(record: Record, plan: Plan) -> str:
   try:
     kind = formats.detect([record], plan.named)
   except InputError as e:
-    raise Unmapped(
-      str(e).replace(f"data.fields={_EXAMPLE}", _HOW).replace("data.fields", "fields")
-    ) from e
+    raise Unmapped(str(e).replace(formats.MAPPED, _HOW).replace("data.fields", "fields")) from e
   if kind == "tokens":
     raise Unmapped(f"{record.place}: rows of token ids cannot be prepared, only text can.")
   return kind
@@ -185,16 +183,7 @@ def _rendered(
 def _messages(record: Record, plan: Plan, kind: str) -> list[Message]:
   if kind == "openai":
     return openai.normal(record)["messages"]
-  if kind in ("messages", "sharegpt"):
-    row = Row(record, plan.named, kind)
-    column = "messages" if kind == "messages" else "conversations"
-    turns = openai.messages(row.get(column), record)
-    system = row.text("system", optional=True)
-    if system and turns[0]["role"] != "system":
-      turns = [{"role": "system", "content": system}, *turns]
-  else:
-    turns = formats.to_messages(record, kind, plan.named)
-  return openai.answered(turns, record.place)
+  return formats.answered(formats.to_messages(record, kind, plan.named), record.place)
 
 
 def _pair(record: Record, plan: Plan, kind: str) -> tuple[list[Message], list[Message]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ftjax.config import InputError
-from ftjax.data.example import Example, Message
+from ftjax.data import format as formats
+from ftjax.data.example import Example
 from ftjax.data.row import Row
-from ftjax.data.sources import openai
-
-_ASKED = ("prompt", "conversations", "messages", "question", "instruction")
+from ftjax.text import messages
+from ftjax.text.messages import Message
 
 
 def pair(row: Row) -> tuple[list[Message], list[Message]]:
@@ -17,31 +17,35 @@ def pair(row: Row) -> tuple[list[Message], list[Message]]:
   columns that ask, text or messages, or what both conversations begin with. Raises InputError
   naming the row's place for a pair without a prompt, and for answers that are empty or alike.
   """
-  record = row.record
-  chosen, rejected = (
-    openai.messages(row.turns("assistant", row.get(name)), record)
-    for name in ("chosen", "rejected")
-  )
-  columns = [row.fields.get(name, name) for name in _ASKED]
-  column = next((c for c in columns if record.fields.get(c)), "")
-  before = openai.messages(row.turns("user", record.fields[column]), record) if column else []
-  if not before:  # Two whole conversations, alike up to their answers.
+  given = row.record.fields
+  whole = (
+    "messages" if row.fields.get("chosen", "chosen") not in given else ""
+  )  # as ftjax writes them
+  at = {name: row.at(name) for name in (whole or "chosen", "rejected")}
+  chosen, rejected = (row.turns("assistant", name) for name in at)
+  columns = [row.fields.get(name, name) for name in formats.ASKED]
+  column = next((c for c in columns if given.get(c)), "")
+  if whole:
+    before, chosen = chosen[:-1], chosen[-1:]
+    _, rejected = messages.continued(before, rejected, at["rejected"])
+  elif column:
+    asked = row.said("user", given[column], f"{row.record.place}: {column!r}")
+    _, rejected = messages.continued(asked, rejected, at["rejected"])
+    before, chosen = messages.continued(asked, chosen, at["chosen"])
+  else:  # Two whole conversations, alike up to their answers.
     alike = [a == b for a, b in zip(chosen, rejected, strict=False)]
     same = alike.index(False) if False in alike else len(alike)
     before, chosen, rejected = chosen[:same], chosen[same:], rejected[same:]
-  elif chosen[: len(before)] == before:
-    chosen, rejected = chosen[len(before) :], rejected[len(before) :]
-  system = row.text("system", optional=True)
-  if system and not any(m["role"] == "system" for m in before):
-    before = [{"role": "system", "content": system}, *before]
   for name, answer in (("chosen", chosen), ("rejected", rejected)):
-    if not answer or answer[-1]["role"] != "assistant" or not answer[-1]["content"].strip():
+    if not answer or answer[-1]["role"] != "assistant":
       raise row.error(f"{name!r} must end in an answer that is not the other one and not empty.")
   if not before:
-    raise row.error(f"no prompt: a preference pair needs one of the columns {', '.join(_ASKED)}.")
+    raise row.error(
+      f"no prompt: a preference pair needs one of the columns {', '.join(formats.ASKED)}."
+    )
   if chosen == rejected:
     raise row.error("the chosen answer and the other are the same.")
-  return before + chosen, rejected
+  return row.finished(before + chosen), rejected
 
 
 def parts(example: Example) -> tuple[list[Message], Message, Message]:

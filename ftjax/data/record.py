@@ -18,6 +18,20 @@ class Record:
   place: str
 
 
+def filled(fields: dict[str, Any]) -> dict[str, Any]:
+  """The columns of a row of an Arrow file, whose structures have a null for every key that only other
+  rows fill: without these."""
+  return {name: _filled(value) for name, value in fields.items()}
+
+
+def _filled(value: Any) -> Any:
+  if isinstance(value, dict):
+    return {k: _filled(v) for k, v in value.items() if v is not None}
+  if isinstance(value, list) and value and isinstance(value[0], (dict, list)):
+    return [_filled(v) for v in value]
+  return value
+
+
 def raise_error(error: InputError) -> None:
   """The strict `Bad`: the first broken row ends the reading."""
   raise error

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
   from ftjax.data.prepare import Data
 
 _MARKS = ("⟦", "⟧")
+_CUT = 0.05  # Share of rows without their end from which on it is a warning.
 _SHOWN = 400  # Characters of each part of the example; the middle of a longer one is left out.
 
 
@@ -28,6 +29,7 @@ class Report:
   max_length: int
   template: str = ""
   records: int = 0
+  rows: int = 0  # that they became, before over-long ones were split or dropped
   train: int = 0
   validation: int = 0
   lengths: dict[str, int] = field(
@@ -47,11 +49,17 @@ class Report:
   notes: list[str] = field(default_factory=list)
 
   def measure(
-    self, data: Data, lengths: list[int], pack: bool, tokenizer: PreTrainedTokenizerBase | None
+    self,
+    data: Data,
+    records: int,
+    lengths: list[int],
+    pack: bool,
+    tokenizer: PreTrainedTokenizerBase | None,
   ) -> None:
-    """Fills in what `data` shows. lengths: the ids of every record, before over-long ones were
-    cut."""
-    self.records, self.train, self.validation = len(lengths), len(data.train), len(data.validation)
+    """Fills in what `data` shows. records: how many were read. lengths: the ids of every row that
+    they became, before over-long ones were cut."""
+    self.records, self.rows = records, len(lengths)
+    self.train, self.validation = len(data.train), len(data.validation)
     at = np.percentile(lengths, [50, 90, 99, 100], method="higher").astype(int).tolist()
     self.lengths = dict(zip(("50%", "90%", "99%", "longest"), at, strict=True))
     self.tokens, self.trained_tokens = len(data.train.ids), data.train.trained_tokens
@@ -80,6 +88,11 @@ class Report:
     )
     out.append("tokens/row  " + "   ".join(f"{k} {v:,}" for k, v in self.lengths.items()))
     out.append(f"max_length  {self.max_length:,}: {self._overlong()}")
+    if self.cut >= _CUT:
+      out.append(
+        f"WARNING     {self.cut:.1%} of the rows lose their end, so the model learns texts that do not end: raise "
+        f"data.max_length (to {self.lengths['longest']:,} for all, {self.lengths['99%']:,} for 99%), or set data.overlong=drop"
+      )
     share = self.trained_tokens / max(1, self.tokens)
     out.append(f"trained     {self.trained_tokens:,} of {self.tokens:,} tokens ({share:.1%})")
     packed, unpacked = self.fill["packed"], self.fill["unpacked"]
@@ -94,11 +107,16 @@ class Report:
     )
     return [_escape(line) if markup else line for line in out] + self._rendered(markup).split("\n")
 
+  @property
+  def cut(self) -> float:
+    """The share of rows that lose their end to data.max_length."""
+    return self.fitted.truncated / max(1, self.rows) if self.fitted else 0.0
+
   def _overlong(self) -> str:
     f = self.fitted
     if f is None or not f.truncated + f.dropped + f.split:
       return "every row fits"
-    share = lambda n: f"{n:,} of {self.records:,} rows ({n / self.records:.1%})"
+    share = lambda n: f"{n:,} of {self.rows:,} rows ({n / self.rows:.1%})"
     if f.split:
       return f"{share(f.split)} are longer, and split into {f.windows:,} windows"
     if f.dropped:

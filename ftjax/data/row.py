@@ -11,10 +11,8 @@ import numpy as np
 from ftjax.config import InputError
 from ftjax.data.record import Record
 from ftjax.plugin import did_you_mean
-
-_ROLES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
-
-Message = dict[str, Any]  # {"role", "content"}; "weight": 0 for an answer that is not trained on
+from ftjax.text import messages
+from ftjax.text.messages import Message, kind
 
 
 class Row:
@@ -40,73 +38,50 @@ class Row:
       )
     return value
 
+  def at(self, name: str) -> str:
+    """The row's place and the user's column of ftjax's `name`, for errors."""
+    return f"{self.record.place}: {self.fields.get(name, name)!r}"
+
   def text(self, name: str, optional: bool = False) -> str:
     value = self.get(name, optional)
-    return "" if value is None else self.string(value, name)
+    return "" if value is None else messages.text(value, self.at(name))
 
-  def string(self, value: Any, name: str) -> str:
-    if isinstance(value, bytes):
-      try:
-        return value.decode("utf-8")
-      except UnicodeDecodeError as e:
-        raise self.error(f"{name!r} is not UTF-8 text ({e.reason}).") from e
-    if isinstance(value, (list, tuple)) and all(
-      isinstance(p, dict) and p.get("type") == "text" for p in value
+  def turns(self, role: str, name: str, trained: bool = True) -> list[Message]:
+    """One turn of text, or the messages that stand in its place. trained: False = answers among them
+    are trained on only where their weight is 1."""
+    return self.said(role, self.get(name), self.at(name), trained)
+
+  def said(self, role: str, value: Any, where: str, trained: bool = True) -> list[Message]:
+    """`turns` of a value that is no column."""
+    listed = [value] if isinstance(value, dict) else value
+    if isinstance(listed, (list, tuple)) and any(
+      isinstance(m, dict) and ("role" in m or "from" in m) for m in listed
     ):
-      return "".join(p["text"] for p in value)  # Content in parts, all of them text.
-    if not isinstance(value, str):
-      raise self.error(f"{name!r} must be text, but is {_kind(value)}.")
-    return value
+      return messages.normal(listed, where, trained)
+    text = messages.text(value, where)
+    if role == "assistant" and not text.strip():
+      raise InputError(
+        f"{where}: no trained token: the answer is empty. Write one, or remove the row."
+      )
+    return [{"role": role, "content": text}]
 
-  def rows(self, name: str) -> list[Any]:
-    value = self.get(name)
-    if not isinstance(value, (list, tuple)) or not value:
-      raise self.error(f"{name!r} must be a list of messages, but is {_kind(value)}.")
-    return list(value)
-
-  def message(self, m: Any) -> Message:
-    """{"role", "content"} or sharegpt's {"from", "value"}."""
-    if isinstance(m, dict):
-      role, content = m.get("role", m.get("from")), m.get("content", m.get("value"))
-      if role is not None and content is not None:
-        role = self.string(role, "role")
-        message = {"role": _ROLES.get(role, role), "content": self.string(content, "content")}
-        return message if self._trained(m) else message | {"weight": 0}
-    found = sorted(m) if isinstance(m, dict) else _kind(m)
-    raise self.error(
-      f'a message must be {{"role": ..., "content": ...}} or {{"from": ..., "value": ...}}, but has {found}.'
-    )
-
-  def _trained(self, m: dict[str, Any]) -> bool:
-    """Whether a message may be trained on: its weight, as in OpenAI's fine-tuning format."""
-    weight = m.get("weight")
-    if weight is not None and weight not in (0, 1):
-      raise self.error(f"a message's weight must be 0 (not trained on) or 1, but is {weight!r}.")
-    return weight != 0
-
-  def turns(self, role: str, value: Any) -> list[Message]:
-    """One turn of text, or the messages that stand in its place."""
-    if isinstance(value, dict):
-      value = [value]
-    if isinstance(value, (list, tuple)) and value and all(isinstance(m, dict) for m in value):
-      if any("role" in m or "from" in m for m in value):
-        return [self.message(m) for m in value]
-    return [{"role": role, "content": self.string(value, role)}]
+  def finished(self, turns: list[Message]) -> list[Message]:
+    """A whole conversation: with the system column's text and the tools that the row offers."""
+    system = self.text("system", optional=True)
+    if system and not any(m["role"] == "system" for m in turns):
+      turns = [{"role": "system", "content": system}, *turns]
+    name = next((n for n in ("tools", "functions") if self.record.fields.get(n)), "tools")
+    return messages.offering(turns, self.record.fields.get(name), self.at(name))
 
   def ints(self, name: str, low: int) -> np.ndarray:
     value = self.get(name)
     array = np.asarray(value) if isinstance(value, (list, tuple, np.ndarray)) else np.zeros(())
     if array.ndim != 1 or array.size < 2 or array.dtype.kind not in "iu":
       raise self.error(
-        f"{name!r} must be a list of at least two whole numbers, but is {_kind(value)}."
+        f"{name!r} must be a list of at least two whole numbers, but is {kind(value)}."
       )
     if array.min() < low or array.max() > np.iinfo(np.int32).max:
       raise self.error(
         f"{name!r} holds {array.min()} to {array.max()}; ids are {low} to {np.iinfo(np.int32).max}."
       )
     return array.astype(np.int32)
-
-
-def _kind(value: Any) -> str:
-  shown = repr(value)
-  return f"{type(value).__name__} {shown[:40] + '...' if len(shown) > 43 else shown}"

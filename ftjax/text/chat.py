@@ -8,20 +8,22 @@ before the answer)
 
 from __future__ import annotations
 
-import json
+import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from ftjax.config import InputError, choice
-from ftjax.text import sandbox
-from ftjax.text.mask import mark
+from ftjax.text import messages as form
+from ftjax.text import rendering
+from ftjax.text.mask import mark, parted
+from ftjax.text.spans import texts
 from ftjax.text.tokenizer import encode_prompt, lead_ids, stop_ids
 
 if TYPE_CHECKING:
   from transformers import PreTrainedTokenizerBase
 
-Messages = Sequence[Mapping[str, str]]
+Messages = Sequence[Mapping[str, Any]]  # in the form of text/messages.py
 TRAIN_ON = ("responses", "last", "all")
 _CHUNK = 1000  # Conversations tokenised at once: enough to use all cores, little enough to hold their offsets.
 
@@ -29,10 +31,11 @@ _CHUNK = 1000  # Conversations tokenised at once: enough to use all cores, littl
 @dataclass(frozen=True)
 class Encoded:
   """One row. trained[i]: token i is a target that is trained on; trained[0] is always False, as
-  nothing precedes it."""
+  nothing precedes it. source: the index of the conversation that it was made of."""
 
   ids: list[int]
   trained: list[bool]
+  source: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,42 +91,71 @@ class Template:
   def encode(
     self, messages: Messages, train_on: str = "responses", place: str = "the row"
   ) -> Encoded:
-    """One conversation; see `encode_many`."""
-    return self.encode_many([messages], train_on, [place])[0]
+    """One conversation that becomes one row; see `encode_many`."""
+    rows = self.encode_many([messages], train_on, [place])
+    if len(rows) > 1:
+      raise InputError(
+        f"{place}: the template makes {len(rows)} rows of this conversation, one for each answer. Use encode_many."
+      )
+    return rows[0]
 
   def encode_many(
     self, rows: Sequence[Messages], train_on: str = "responses", places: Sequence[str] | None = None
   ) -> list[Encoded]:
-    """Encodes conversations. train_on: "responses" (every assistant turn), "last" (the last of
-    them alone) or "all". An assistant turn with "weight": 0 is an answer that neither of the first
-    two trains on.
+    """Encodes conversations, in order. train_on: "responses" (every assistant turn), "last" (the
+    last of them alone) or "all". An assistant turn with "weight": 0 is an answer that neither of the
+    first two trains on.
 
-    Raises InputError naming the row's place for: a template that cannot render it or that is not
-    prefix-preserving, a doubled BOS, no trained token, an answer without a stop token.
+    A conversation becomes one row; or one for each trained answer where the template renders an
+    answer otherwise once more turns follow, as those of thinking models do. Raises InputError naming
+    the row's place for: a template that cannot render it or leaves out what it says, one whose prompt
+    is not how the answered conversation begins, a doubled BOS, no trained token, an answer without a
+    stop token.
     """
     choice(train_on, TRAIN_ON, "data.train_on")
     places = places or [f"row {i + 1}" for i in range(len(rows))]
     encoded: list[Encoded] = []
     for at in range(0, len(rows), _CHUNK):
-      here = places[at : at + _CHUNK]
-      texts, spans = zip(
-        *(self._spans(m, train_on, p) for m, p in zip(rows[at : at + _CHUNK], here, strict=True)),
-        strict=True,
-      )
-      out = self.tokenizer(
-        list(texts),
-        add_special_tokens=False,
-        return_offsets_mapping=True,
-        return_attention_mask=False,
-        verbose=False,
-      )
-      for ids, offsets, row_spans, place in zip(
-        out.input_ids, out.offset_mapping, spans, here, strict=True
-      ):
-        self._check_bos(ids, place)
-        trained = mark(self.tokenizer, self.stops, ids, offsets, row_spans, not self.lead, place)
-        encoded.append(Encoded([*self.lead, *ids], [False] * len(self.lead) + trained.tolist()))
+      here = [
+        (i, text, parts)
+        for i in range(at, min(at + _CHUNK, len(rows)))
+        for text, parts in texts(self, rows[i], train_on, places[i])
+      ]
+      tokens = self._tokens([text for _, text, _ in here])
+      for (i, text, parts), (ids, offsets) in zip(here, tokens, strict=True):
+        ids, offsets = self._prompted(text, ids, offsets, [start for start, _ in parts])
+        self._check_bos(ids, places[i])
+        trained = mark(self.tokenizer, self.stops, ids, offsets, parts, not self.lead, places[i])
+        ids, trained = [*self.lead, *ids], [False] * len(self.lead) + trained.tolist()
+        encoded.append(Encoded(ids, trained, i))
     return encoded
+
+  def _tokens(self, texts: list[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+    """(ids, the characters of each) of every text."""
+    out = self.tokenizer(
+      texts,
+      add_special_tokens=False,
+      return_offsets_mapping=True,
+      return_attention_mask=False,
+      verbose=False,
+    )
+    return list(zip(out.input_ids, out.offset_mapping, strict=True))
+
+  def _prompted(self, text: str, ids, offsets, starts: list[int]):
+    """(ids, offsets) as the model will see them: where a token spans the end of a prompt, the prompt
+    is tokenised apart from its answer, as at inference. Not for tokenizers that begin every text
+    with a space of their own."""
+    cuts = parted(offsets, starts)
+    if not cuts:
+      return ids, offsets
+    edges = [0, *cuts, len(text)]
+    pieces = self._tokens([text[a:b] for a, b in zip(edges, edges[1:], strict=False)])
+    joined = [i for some, _ in pieces for i in some]
+    decode = lambda ids: self.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+    if decode(joined) != decode(ids):
+      return ids, offsets
+    moved = zip(edges, pieces, strict=False)
+    return joined, [(a + at, b + at) for at, (_, spans) in moved for a, b in spans]
 
   def render_prompt(self, prompt: str | Messages) -> list[int]:
     """The ids to generate an answer from: a prompt (taken as one user turn) or messages that end
@@ -138,23 +170,16 @@ class Template:
   def render_text(self, prompt: str | Messages) -> str:
     """The text to generate an answer from (in "plain", without the special tokens that the
     tokenizer puts first)."""
-    messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-    return self._render(messages, True, "the prompt")
+    given = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+    return self.render(form.normal(given, "the prompt"), True, "the prompt")
 
   def attach(self, tokenizer: PreTrainedTokenizerBase) -> None:
     """Gives `tokenizer` the chat template that was trained with, so that an exported model is
     prompted the same way."""
     if self.kind == "chat":
       tokenizer.chat_template = self.tokenizer.chat_template
-      return
-    lead = "".join(self.tokenizer.convert_ids_to_tokens(list(self.lead)))
-    turn = lambda after: "{{ m['content'] + " + after + " }}"
-    tokenizer.chat_template = (
-      "{{ " + ("bos_token" if lead == self.tokenizer.bos_token else json.dumps(lead)) + " }}"
-      "{% for m in messages %}{% if m['role'] == 'assistant' %}" + turn("eos_token")
-      + "{% elif m['role'] == 'system' %}" + turn(json.dumps(self.separator or "\n"))
-      + "{% else %}" + turn(json.dumps(self.separator)) + "{% endif %}{% endfor %}"
-    )  # fmt: skip
+    else:
+      tokenizer.chat_template = rendering.plain_template(tokenizer, self.separator, self.lead)
 
   def _check_bos(self, ids: list[int], place: str) -> None:
     bos = self.tokenizer.bos_token_id
@@ -164,68 +189,15 @@ class Template:
         f"{self.kind} template or the tokenizer writes before the text. Remove it from the data."
       )
 
-  def _render(self, messages: Messages, prompt: bool, place: str) -> str:
+  @functools.cached_property
+  def chat(self) -> rendering.Chat:
+    return rendering.Chat(self.tokenizer)
+
+  def render(self, messages: Messages, prompt: bool, place: str) -> str:
+    """The text of messages. prompt: with what stands before an answer."""
     if self.kind == "plain":
-      return "".join(self._plain_turn(m, place) for m in messages)
-    try:
-      return sandbox.render(self.tokenizer, messages, prompt=prompt)
-    except (sandbox.Failed, ValueError) as e:
-      roles = ", ".join(str(m.get("role")) for m in messages)
-      raise InputError(
-        f"{place}: the chat template cannot render these messages (roles: {roles}): {e}. Change the row, or use "
-        "data.template='plain'."
-      ) from e
-
-  def _plain_turn(self, message: Mapping[str, str], place: str) -> str:
-    after = {
-      "system": self.separator or "\n",
-      "user": self.separator,
-      "assistant": self.tokenizer.eos_token,
-    }
-    if message["role"] not in after:
-      raise InputError(
-        f"{place}: role {message['role']!r} is not known to the plain template. Use one of: {', '.join(after)}."
-      )
-    text, end = message["content"], after[message["role"]]
-    return (text.removesuffix(end) if message["role"] == "assistant" else text) + end
-
-  def _spans(
-    self, messages: Messages, train_on: str, place: str
-  ) -> tuple[str, list[tuple[int, int]]]:
-    """The whole text, and the spans of it that are trained on, as character offsets."""
-    answers = [i for i, m in enumerate(messages) if m["role"] == "assistant"]
-    if not answers:
-      raise InputError(
-        f"{place}: no trained token: the row has no assistant turn (roles: "
-        f"{', '.join(m['role'] for m in messages) or 'none'}). Give it one, or remove the row."
-      )
-    text = self._render(messages, False, place)
-    if train_on == "all":
-      return text, [(0, len(text))]
-    chosen = [i for i in answers if messages[i].get("weight") != 0]
-    if not chosen:
-      raise InputError(
-        f"{place}: no trained token: every answer has the weight 0. Give one the weight 1, or remove the row."
-      )
-    spans = []
-    for i in chosen if train_on == "responses" else chosen[-1:]:
-      prompt = self._render(messages[:i], True, place) if i else ""
-      last = i + 1 == len(messages)
-      turn = text if last else self._render(messages[: i + 1], False, place)
-      for name, part, whole in (("prompt", prompt, turn), ("conversation", turn, text)):
-        if not whole.startswith(part):
-          last_only = (
-            ""
-            if train_on == "last"
-            else "data.train_on='last' (a row trains its last answer alone), "
-          )
-          raise InputError(
-            f"{place}: the chat template is not prefix-preserving: the {name} up to message {i + 1} is not how the "
-            f"longer conversation begins{_fork(part, whole)}. So the trained part cannot be told from the rest. "
-            f"Use {last_only}data.train_on='all', or data.template='plain'."
-          )
-      spans.append((len(prompt), len(turn)))
-    return text, spans
+      return rendering.plain(messages, self.separator, self.tokenizer.eos_token, place)
+    return self.chat.render(messages, prompt, place)
 
 
 def auto_separator(rows: Iterable[Messages]) -> str:
@@ -238,9 +210,3 @@ def auto_separator(rows: Iterable[Messages]) -> str:
         total += 1
         own += before["content"][-1:].isspace() or after["content"][:1].isspace()
   return "" if own * 2 > total else "\n"
-
-
-def _fork(part: str, whole: str) -> str:
-  """Where two texts part ways, for an error."""
-  i = next((i for i, (a, b) in enumerate(zip(part, whole, strict=False)) if a != b), len(whole))
-  return f" (character {i}: {part[i : i + 30]!r} against {whole[i : i + 30]!r})"

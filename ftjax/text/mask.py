@@ -44,6 +44,14 @@ def mark(
   return trained
 
 
+def parted(offsets: list[tuple[int, int]], starts: Sequence[int]) -> list[int]:
+  """Those of `starts`, places in the text, that lie inside of a token."""
+  if not offsets:
+    return []
+  begins, ends = np.asarray(offsets, np.int64).T
+  return [at for at in starts if ((begins < at) & (at < ends)).any()]
+
+
 def _no_stop(tokenizer, stops: Sequence[int], last: int, place: str) -> None:
   names = [repr(t) for t in tokenizer.convert_ids_to_tokens(list(stops))]
   raise InputError(

@@ -63,8 +63,10 @@ def test_preference_rows_are_refused_unless_their_columns_are_named():
   row = Record(
     {"conversations": SHAREGPT[:1], "chosen": SHAREGPT[1], "rejected": SHAREGPT[1]}, "f:1"
   )
-  with pytest.raises(InputError, match="f:1: this is a preference pair.*'prompt=conversations,"):
+  with pytest.raises(InputError, match="f:1: this is a preference pair.*fields.prompt=conversations "):
     detect([row])
+  with pytest.raises(InputError, match="f:1: this is a preference pair"):
+    detect([row], {"system": "s"})
   named = {"prompt": "conversations", "completion": "chosen"}
   assert to_messages(row, detect([row], named), named) == chat("q", "a")
 
@@ -111,14 +113,14 @@ def test_columns_that_fit_no_format_are_an_error(row, fields, match):
   [
     ("alpaca", {"instruction": "q", "outptu": "a"}, "f:1: format alpaca needs 'output'.*Did you mean 'outptu'"),
     ("alpaca", {"instruction": "q", "output": None}, "f:1: format alpaca needs 'output', which this row lacks"),
-    ("alpaca", {"instruction": "q", "output": " \n"}, "f:1: no trained token: the answer is empty"),
+    ("alpaca", {"instruction": "q", "output": " \n"}, "f:1: 'output': no trained token: the answer is empty"),
     ("alpaca", {"instruction": 7, "output": "a"}, "f:1: 'instruction' must be text, but is int 7"),
     ("alpaca", {"instruction": 0, "output": "a"}, "f:1: 'instruction' must be text, but is int 0"),
     ("alpaca", {"instruction": b"\xff", "output": "a"}, "f:1: 'instruction' is not UTF-8"),
     ("messages", {"messages": []}, "f:1: 'messages' must be a list of messages, but is list"),
     ("messages", {"messages": "hi"}, "f:1: 'messages' must be a list of messages, but is str 'hi'"),
-    ("messages", {"messages": [{"role": "user"}]}, r"f:1: a message must be .* but has \['role'\]"),
-    ("messages", {"messages": ["hi"]}, "f:1: a message must be .* but has str 'hi'"),
+    ("messages", {"messages": [{"role": "user"}]}, r"f:1: 'messages', message 1 \(user\): there is no 'content'"),
+    ("messages", {"messages": ["hi"]}, "f:1: 'messages', message 1: a message must be .* but is str 'hi'"),
   ],
 )  # fmt: skip
 def test_a_bad_conversation_names_its_place(format, row, match):
@@ -164,6 +166,6 @@ def test_the_weight_of_an_answer_is_kept_where_it_is_not_trained_on(record):
   assert read(0) == read(0.0) == [ask, answer | {"weight": 0}]
   assert read(1) == read(1.0) == read(None) == [ask, answer]
   with pytest.raises(
-    InputError, match=r"f\.jsonl:3: a message's weight must be 0 .* or 1, but is 0\.5"
+    InputError, match=r"f\.jsonl:3: .*message 2 \(assistant\): 'weight' must be 0 .* or 1, but is 0\.5"
   ):
     read(0.5)

@@ -137,6 +137,10 @@ LOSES_THE_PAST = (  # As templates of thinking models do: an earlier answer is r
   "{% if loop.last and m['role'] == 'assistant' %}<think></think>{% endif %}{{ m['content'] }}{{ eos_token }}"
   "{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
 )
+THINKS_FIRST = (  # Its prompt ends in what no answer begins with.
+  "{% for m in messages %}{{ m['role'] }}:{{ m['content'] }}{{ eos_token }}{% endfor %}"
+  "{% if add_generation_prompt %}assistant:<think>{% endif %}"
+)
 RAISES = "{{ raise_exception('roles must alternate') }}"
 NO_STOP = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
 BOS = "{{ bos_token }}{% for m in messages %}{{ m['content'] }}{{ eos_token }}{% endfor %}"
@@ -146,13 +150,13 @@ ASK = chat((USER, "q"), (BOT, "a"))
 @pytest.mark.parametrize(
   ("template", "messages", "match"),
   [
-    (LOSES_THE_PAST, TWO, r"f\.jsonl:7: the chat template is not prefix-preserving.*message 3.*train_on='last'"),
+    (THINKS_FIRST, TWO, r"f\.jsonl:7: the chat template is not prefix-preserving.*prompt up to message 3.*'all' or data.temp"),
     (RAISES, ASK, r"f\.jsonl:7: the chat template cannot render.*user, assistant.*roles must alternate"),
     (NO_STOP, ASK, r"f\.jsonl:7: an answer has no trained stop token.*stop tokens are '</s>'"),
     (BOS, chat((USER, "<s>q"), (BOT, "a")), r"f\.jsonl:7: BOS \('<s>'\) is doubled"),
     (None, chat((USER, "<s>q"), (BOT, "a")), r"f\.jsonl:7: BOS \('<s>'\) is doubled"),
     (None, chat((USER, "q")), r"f\.jsonl:7: no trained token.*no assistant turn \(roles: user\)"),
-    (None, chat(("tool", "q"), (BOT, "a")), r"f\.jsonl:7: role 'tool' is not known.*system, user, assistant"),
+    (None, chat(("tool", "q"), (BOT, "a")), r"f\.jsonl:7: message 1 has the role 'tool', which is not known.*system, user, assistant"),
   ],
 )  # fmt: skip
 def test_what_would_train_wrongly_is_an_error_that_names_the_row(tiny, template, messages, match):
@@ -160,15 +164,22 @@ def test_what_would_train_wrongly_is_an_error_that_names_the_row(tiny, template,
     Template.choose(tiny(template)).encode(messages, place="f.jsonl:7")
 
 
-def test_a_template_that_rewrites_the_past_trains_the_last_answer_when_asked(tiny):
+def test_a_template_that_rewrites_the_past_makes_a_row_of_each_answer(tiny):
   tok = tiny(LOSES_THE_PAST)
   template = Template.choose(tok)
+  rows = template.encode_many([ASK, TWO])
+  assert [r.source for r in rows] == [0, 1, 1]
+  assert [trained_text(tok, r) for r in rows] == [
+    "[<think></think>a</s>]", "[<think></think>Ho.</s>]", "[<think></think>No.</s>]",
+  ]  # fmt: skip
+  for row, end in zip(rows[1:], (3, 5), strict=True):
+    assert row.ids == tok.apply_chat_template(TWO[:end], return_dict=False)
   assert trained_text(tok, template.encode(TWO, "last")) == "[<think></think>No.</s>]"
 
 
 def test_an_answer_that_template_leaves_out_has_no_trained_token(tiny):
   template = Template.choose(tiny("{{ messages[0]['content'] }}{{ eos_token }}"))
-  with pytest.raises(InputError, match=r"row 1: no trained token: an answer is empty"):
+  with pytest.raises(InputError, match=r"row 1: message 2 \(assistant\) is not in what the chat template"):
     template.encode_many([ASK])
 
 

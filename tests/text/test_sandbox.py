@@ -82,7 +82,7 @@ def test_templates_that_would_take_the_machine(tokenizer, monkeypatch, message):
     InputError,
     match=rf"row 7: the chat template cannot .*({message}).*template is that of .*starter",
   ):
-    Template.choose(tok)._render([{"role": "user", "content": "x"}], False, "row 7")
+    Template.choose(tok).render([{"role": "user", "content": "x"}], False, "row 7")
   monkeypatch.setattr(tok, "chat_template", "{{ messages[0].content }}")
   assert sandbox.render(tok, [{"role": "user", "content": "still here"}]) == "still here"
 

@@ -100,7 +100,7 @@ def _through(job: Job, raw: Raw):
   stats = {
     "stream": raw.stream, "number": raw.number, "side": raw.side, "index": raw.index, "last": raw.last,
     "read": len(raw.examples), "kept": len(kept), "bad": raw.bad, "bad_count": raw.bad_count, "kinds": kinds,
-    "weighted": any("weight" in m for e in kept for m in (*e.messages, *e.rejected)),
+    "message": sorted({k for e in kept for m in (*e.messages, *e.rejected) for k in m}),
     "steps": tables,
   }  # fmt: skip
   responses = [e.response for e in kept]

@@ -46,7 +46,8 @@ def parquet(
   import pyarrow as pa
   import pyarrow.parquet as pq
 
-  schema = rows.schema(kind, any(s["weighted"] for s in table.stats))
+  keys = {key for s in table.stats for key in s["message"]}
+  schema = rows.schema(kind, "weight" in keys, keys - {"role", "content", "weight"})
   keys = np.ascontiguousarray(decision.key.astype(">u8"))
   (folder / DATA).mkdir()
   for number, name in enumerate(rows.SPLITS):

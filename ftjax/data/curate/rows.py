@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,9 @@ from ftjax.data.example import Example, Origin
 
 KINDS = ("text", "messages", "preference")
 SPLITS = ("train", "validation", "test")
+_JSON = ("tool_calls", "tools")  # of a message
+_KEYS = ("role", "content", "weight", "reasoning_content", *_JSON)
+_RESULT = (*_KEYS, "tool_call_id", "name")
 _ORIGIN = ("source", "path", "row", "licence", "date", "url")
 
 
@@ -67,7 +70,7 @@ def digest(example: Example) -> bytes:
 
 def writable(example: Example) -> Example:
   """As files can hold it: lone surrogates, which UTF-8 has no bytes for, are replaced by U+FFFD,
-  and messages keep role, content and weight."""
+  and whole weights are whole numbers."""
   example = example.map(_utf8)
   messages = tuple(map(_message, example.messages))
   rejected = tuple(map(_message, example.rejected))
@@ -77,12 +80,22 @@ def writable(example: Example) -> Example:
 
 
 def _message(m: Mapping[str, Any]) -> dict[str, Any]:
-  """Whole weights are ints, so that one content has one id."""
-  out = {"role": m["role"], "content": m["content"]}
-  weight = m.get("weight")
-  if weight is not None:
-    out["weight"] = int(weight) if float(weight).is_integer() else float(weight)
+  """What is trained on. Whole weights are ints, so that one content has one id."""
+  names = _RESULT if m["role"] == "tool" else _KEYS
+  out = {k: v for k, v in m.items() if k in names and v is not None}
+  if "weight" in out:
+    weight = float(out["weight"])
+    out["weight"] = int(weight) if weight.is_integer() else weight
   return out
+
+
+def _column(m: Mapping[str, Any]) -> dict[str, Any]:
+  """A message as a version's files hold it: what has no fixed form as JSON text."""
+  return {k: json.dumps(v, ensure_ascii=False) if k in _JSON else v for k, v in m.items()}
+
+
+def _from_column(m: Mapping[str, Any]) -> dict[str, Any]:
+  return {k: json.loads(v) if k in _JSON else v for k, v in _message(m).items()}
 
 
 def _utf8(text: str) -> str:
@@ -96,7 +109,11 @@ def _utf8(text: str) -> str:
 def columns(example: Example, cluster: str, split: str) -> dict[str, Any]:
   """A row of a version's Parquet files."""
   o = example.origin
-  return {"id": example.id} | _content(example) | {
+  content = {
+    name: value if name == "text" else [_column(m) for m in value]
+    for name, value in _content(example).items()
+  }
+  return {"id": example.id} | content | {
     "source": o.source, "path": o.path, "row": o.row, "licence": o.licence, "date": o.date,
     "url": o.url, "title": example.title, "category": example.category,
     "weight": float(example.weight), "cluster": cluster, "split": split,
@@ -105,7 +122,7 @@ def columns(example: Example, cluster: str, split: str) -> dict[str, Any]:
 
 def from_columns(row: Mapping[str, Any]) -> Example:
   """The example that `columns` made a row of."""
-  messages = lambda name: tuple(map(_message, row.get(name) or ()))
+  messages = lambda name: tuple(map(_from_column, row.get(name) or ()))
   origin = Origin(**{name: row[name] for name in _ORIGIN})
   return Example(
     row.get("text") or "", messages("messages"), messages("rejected"), origin,
@@ -113,12 +130,14 @@ def from_columns(row: Mapping[str, Any]) -> Example:
   )  # fmt: skip
 
 
-def schema(kind: str, weighted: bool):
-  """The Arrow schema of a version. weighted: some messages carry a weight of their own."""
+def schema(kind: str, weighted: bool, more: Iterable[str] = ()):
+  """The Arrow schema of a version. weighted: some messages carry a weight of their own. more: what
+  else they have beside role and content."""
   import pyarrow as pa
 
   text = pa.string()
   message = [("role", text), ("content", text)] + ([("weight", pa.float64())] if weighted else [])
+  message += [(name, text) for name in sorted(more)]
   messages = pa.list_(pa.struct(message))
   content = {
     "text": [("text", text)],

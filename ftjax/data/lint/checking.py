@@ -72,7 +72,10 @@ class _Checker:
       return
     self.findings.rows += 1
     notes = Notes(found.line, found.text)
+    refused = rows.refusal(found.value, self.expected)
     value = rows.check(found.value, self.expected, notes)
+    if not refused and notes.taken():
+      value = found.value
     for _ in range(_AGAIN):  # Only what the first look at the row as it stands finds is told.
       again = Notes(found.line, "")
       if notes.lost or not notes.mended:
@@ -81,6 +84,9 @@ class _Checker:
       notes.lost = again.lost
       if not again.mended:
         break
+    left = "" if notes.lost else rows.refusal(value, self.expected)
+    if left or (refused and not notes.wrong):
+      notes.error("refused", left or refused, "Mend the row, or remove it.", mends=not left)
     repeated = not notes.lost and self._compare(value, notes)
     for problem in notes.problems:
       self.findings.add(problem)
@@ -98,7 +104,7 @@ class _Checker:
 
   def _compare(self, value: dict[str, Any], notes: Notes) -> bool:
     """Looks at what a row says, and at the rows before it; whether it repeats one of them."""
-    prompt, answer = rows.view(value)
+    prompt, answer, every = rows.said(value)
     if self.findings.rows <= PRIVATE_ROWS:
       for text in (prompt, answer):  # apart, as a preparation looks at them
         self.private(text, self.findings.private)
@@ -115,11 +121,11 @@ class _Checker:
         "The answer is the prompt once more.",
         "Write an answer, or remove the row.",
       )
-    ours, theirs = _hash(prompt), _hash(answer)
-    if line := self.seen.get(ours + theirs):
+    ours, theirs, whole = _hash(prompt), _hash(answer), _hash(every)
+    if line := self.seen.get(whole):
       notes.warning("duplicate", f"The same as line {line}.", "Remove one of the two.", mends=True)
       return True
-    self.seen[ours + theirs] = notes.line
+    self.seen[whole] = notes.line
     if prompt:
       before = self.answers.setdefault(ours, theirs)
       if before is not None and before != theirs:
@@ -180,9 +186,10 @@ def _kind(path: str) -> str:
 
 
 def _of_table(record: Record) -> Found:
-  """A row of a table. Empty cells are fields that the row does not have."""
+  """A row of a table. Empty cells are fields that the row does not have, but for a prompt's."""
   line = int(record.place.rpartition(":")[2])
-  return Found(line, None, "", {k: v for k, v in record.fields.items() if v != ""}, [])
+  fields = {k: v for k, v in record.fields.items() if v or k in ("prompt", "instruction")}
+  return Found(line, None, "", fields, [])
 
 
 @contextlib.contextmanager

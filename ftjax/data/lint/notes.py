@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ftjax.data.lint.problem import ERROR, INFO, WARNING, Problem
@@ -38,6 +38,22 @@ class Notes:
     fix = 'Write it in quotes: "...".' if mends else "Write the text itself."
     self.error("not-text", f"{what} is {shown(value)}, not text.", fix, key, mends)
     return mends
+
+  def taken(self) -> bool:
+    """Training takes the row as it stands: what was called an error is none. Whether the row stays
+    as it is, as one of these would have been left out."""
+    stays = bool(self.lost)
+    self.problems = [
+      replace(p, level=WARNING, mends=p.mends and not stays) if p.level == ERROR or stays else p
+      for p in self.problems
+    ]
+    self.lost, self.mended = "", self.mended and not stays
+    return stays
+
+  @property
+  def wrong(self) -> bool:
+    """Whether an error was found."""
+    return any(p.level == ERROR for p in self.problems)
 
   def warning(self, code: str, message: str, fix: str, near: str = "", mends: bool = False) -> None:
     self._add(code, WARNING, message, fix, near, mends)

@@ -11,6 +11,7 @@ PRIVATE_ROWS = (
   5000  # Rows that are searched for personal data, which takes longer than all the rest.
 )
 _KEPT = 1000  # Problems of one kind that are kept with their places; the rest is only counted.
+_SPANS = 200  # places of rows left out that are printed
 _SHOWN = 5  # of a kind are printed with their words, and places of each
 
 
@@ -113,10 +114,20 @@ class Findings:
         by_code[code].append(line)
       out.append(f"Left out {len(self.left_out):,} row{'s'[: len(self.left_out) != 1]}:")
       for code, lines in by_code.items():
-        more = ", ..." if len(lines) > 20 else ""
-        noun = "line" if len(lines) == 1 else "lines"
-        out.append(f"  {code}: {noun} {', '.join(map(str, lines[:20]))}{more}")
+        spans = _spans(lines)
+        more = f" and {len(spans) - _SPANS:,} more places" if len(spans) > _SPANS else ""
+        noun = "line" if len(lines) == 1 else f"{len(lines):,} lines:"
+        out.append(f"  {code}: {noun} {', '.join(spans[:_SPANS])}{more}")
     return out
+
+
+def _spans(lines: list[int]) -> list[str]:
+  """Lines with those that follow each other together: "3", "7-30"."""
+  begins = [i for i, n in enumerate(lines) if not i or n != lines[i - 1] + 1]
+  ends = [*(i - 1 for i in begins[1:]), len(lines) - 1]
+  return [
+    f"{lines[a]}" if a == b else f"{lines[a]}-{lines[b]}" for a, b in zip(begins, ends, strict=True)
+  ]
 
 
 def _grouped(problems: list[Problem], total: int) -> list[str]:

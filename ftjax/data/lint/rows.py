@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ftjax.config import InputError
-from ftjax.data import format as formats
+from ftjax.data import valid
 from ftjax.data.lint import turns
 from ftjax.data.lint.notes import Notes, shown
 from ftjax.data.lint.shape import KEYS, NEEDS, near, renames, shape
 from ftjax.data.record import Record
+from ftjax.text import messages as messages_of
 
 # Two letters into which UTF-8 falls apart when it is read as Windows-1252 or Latin-1: a hint, on
 # which ftfy then decides.
@@ -22,11 +24,12 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONVERTED = ("prompt_completion", "alpaca", "sharegpt")  # formats that can be said as messages
 
 
-class View(NamedTuple):
-  """What a row asks and what it answers, as text."""
+class Said(NamedTuple):
+  """What a row asks and what it answers, as text; all of it, to compare."""
 
   prompt: str
   answer: str
+  all: str
 
 
 def check(row: Any, expected: str, notes: Notes) -> Any:
@@ -56,23 +59,30 @@ def check(row: Any, expected: str, notes: Notes) -> Any:
   return row if notes.lost else _format(row, kind, expected, notes)
 
 
-def view(row: dict[str, Any]) -> View:
-  """The prompt and the answer of a row that has passed `check`."""
+def refusal(row: Any, expected: str) -> str:
+  """Why training or preparation would refuse a row; "" where it would not."""
+  kind = shape(row) if isinstance(row, dict) else ""
+  if not kind or kind != (expected or kind):
+    return "The row is of another format."
+  try:
+    valid.content(Record(row, ""), kind)
+  except InputError as e:
+    return str(e).removeprefix(": ")
+  return ""
+
+
+def said(row: dict[str, Any]) -> Said:
+  """What a row says that is not refused."""
   kind = shape(row)
-  if kind == "text":
-    return View("", row["text"])
-  if kind in ("prompt_completion", "alpaca", "sharegpt", "messages"):
-    try:
-      messages = formats.to_messages(Record(row, ""), kind)
-    except InputError:
-      return View("", shown(row))
-    join = lambda answers: "\n\n".join(
-      m["content"] for m in messages if (m["role"] == "assistant") == answers
-    )
-    return View(join(False), join(True))
-  keys = ("prompt", "messages", "conversations", "instruction", "input") if kind != "tokens" else ()
-  prompt = str([row.get(key) for key in keys if key in row])
-  return View(prompt, str([row[key] for key in NEEDS[kind]]))
+  found = valid.content(Record(row, ""), kind)
+  every = json.dumps(found, sort_keys=True, ensure_ascii=False)
+  if kind in ("text", "tokens"):
+    return Said("", found if kind == "text" else "", every)
+  conversation, other = found if isinstance(found, tuple) else (found, [])
+  join = lambda messages, answers: "\n\n".join(
+    messages_of.said(m) for m in messages if (m["role"] == "assistant") == answers
+  )
+  return Said(join(conversation, False), join([*conversation, *other], True), every)
 
 
 def _keys(row: dict[str, Any], notes: Notes) -> dict[str, Any]:
@@ -141,7 +151,9 @@ def _string(row: dict[str, Any], key: str, notes: Notes, needed: bool = True) ->
   if value is not None and not isinstance(value, str):
     return row | {key: shown(value)} if notes.not_text(repr(key), value, key) else row
   if needed and not (value or "").strip():
-    notes.error("empty", f"{key!r} is empty.", "Write it, or remove the row.", key)
+    asks = key in ("prompt", "instruction") and value is not None
+    tell = notes.warning if asks else notes.error
+    tell("empty", f"{key!r} is empty.", "Write it, or remove the row.", key)
   return row
 
 
@@ -214,7 +226,7 @@ def _format(row: dict[str, Any], kind: str, expected: str, notes: Notes) -> dict
   if not mends:
     return row
   try:
-    return {"messages": formats.to_messages(Record(row, ""), kind)}
+    return {"messages": valid.content(Record(row, ""), kind)}
   except InputError:
     notes.lost = "mixed-formats"
     return row
@@ -230,6 +242,7 @@ _CHECKS: dict[str, Callable[[dict[str, Any], Notes], dict[str, Any]]] = {
   "sharegpt": lambda row, notes: row | {"conversations": turns.check(row["conversations"], "conversations", notes)},
   "prompt_completion": _pair,
   "alpaca": _alpaca,
+  "messages preference": lambda row, notes: row | {"messages": turns.check(row["messages"], "messages", notes)},
   "preference": _preference,
   "openai preference": _preference,
 }  # fmt: skip

@@ -6,13 +6,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ftjax.data import format as formats
+from ftjax.data.valid import NEEDS
 
-# format: the keys that it cannot do without, in the order in which they are looked for.
-NEEDS = {
-  "openai preference": ("input", "preferred_output", "non_preferred_output"),
-  "preference": ("chosen", "rejected"),
-} | formats.NEEDS
 KEYS = sorted({key for needs in NEEDS.values() for key in needs} | {"system", "history", "labels"})
 # Names that other programs give to prompt and completion.
 _ALSO = (("prompt", "response"), ("question", "answer"), ("query", "response"), ("input", "output"),

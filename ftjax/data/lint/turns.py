@@ -24,6 +24,7 @@ _SAME = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assi
          "chatbot": "assistant", "customer": "user", "agent": "assistant"}  # fmt: skip
 _ANSWERS = ("assistant", "gpt", "bot", "model")
 _USERS = ("user", "human")
+_MAY_BE_EMPTY = ("system", "developer", "tool", "function", "observation")
 _CALLS = ("tool_calls", "function_call")
 
 
@@ -101,22 +102,14 @@ def _role(m: dict[str, Any], i: int, role: str, roles, notes: Notes) -> dict[str
 def _content(m: dict[str, Any], i: int, role: str, content: str, notes: Notes) -> dict[str, Any]:
   value = m.get(content)
   calls = any(m.get(k) for k in _CALLS)
-  if (
-    isinstance(value, list)
-    and value
-    and all(
-      isinstance(p, dict) and p.get("type") == "text" and isinstance(p.get("text"), str)
-      for p in value
-    )
-  ):
-    return m  # Content in parts, all of them text.
+  if isinstance(value, list) and value:
+    return m  # Content in parts: reading it will tell which is no text.
   if value is not None and not isinstance(value, str):
     if notes.not_text(f"Message {i}", value, content):
       return m | {content: shown(value)}
-  elif not (value or "").strip() and not calls and m[role] != "system":
-    notes.error(
-      "empty", f"Message {i} ({m[role]}) is empty.", "Write it, or remove the row.", content
-    )
+  elif not (value or "").strip() and not calls and m[role] not in _MAY_BE_EMPTY:
+    tell = notes.warning if m[role] in _USERS and value is not None else notes.error
+    tell("empty", f"Message {i} ({m[role]}) is empty.", "Write it, or remove the row.", content)
   if isinstance(value, str) and m[role] in _ANSWERS and value.strip() and value != value.strip():
     notes.warning(
       "outer-space",
@@ -202,9 +195,12 @@ def _ending(messages, role, notes: Notes):
     )
     return messages
   weights = [messages[i].get("weight") for i in answers]
-  if odd := [w for w in weights if w not in (None, 0, 1)]:
-    notes.warning(
-      "weight", f"An answer's weight is {shown(odd[0])}.", "Endpoints take 0 and 1.", "weight"
+  if odd := [w for w in weights if isinstance(w, str) or w not in (None, 0, 1)]:
+    notes.error(
+      "weight",
+      f"An answer's weight is {shown(odd[0])}.",
+      "Write 0 (not trained on) or 1.",
+      "weight",
     )
   if all(w == 0 and w is not None for w in weights):
     notes.error(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ftjax.config import InputError
-from ftjax.data.record import Bad, Record, raise_error
+from ftjax.data.record import Bad, Record, filled, raise_error
 from ftjax.data.sources._reading import DEFAULT, Reading
 
 _SPEC = re.compile(r"(?P<name>[^:@]+)(@(?P<config>[^:@]+))?(:(?P<split>.+))?")
@@ -46,7 +46,7 @@ def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterat
       )
     split = "train" if "train" in data else next(iter(data))
     data = data[split]
-  yield from numbered(data, f"hf:{name}:{split or 'all'}", bad, dict)
+  yield from numbered(data, f"hf:{name}:{split or 'all'}", bad, filled)
 
 
 def numbered(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ftjax.config import InputError
-from ftjax.data.record import Bad, Record, raise_error
+from ftjax.data.record import Bad, Record, filled, raise_error
 from ftjax.data.sources._reading import DEFAULT, Reading, open_input
 
 _ROWS = 1024  # at a time: a bound on memory
@@ -20,7 +20,7 @@ def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterat
       for table in pyarrow.parquet.ParquetFile(f).iter_batches(batch_size=_ROWS):
         for row in table.to_pylist():
           number += 1
-          yield Record(row, f"{path} row {number}")
+          yield Record(filled(row), f"{path} row {number}")
     except (pyarrow.ArrowException, OSError) as e:
       if isinstance(e, OSError) and e.errno:  # The disk's, not the file's.
         raise

@@ -51,6 +51,10 @@ def _turns(messages: list[Message], place: str) -> dict[str, Any]:
       f"{place}: the alpaca format takes turns of user and assistant, after one system message at most; this row has "
       f"{', '.join(roles) or 'none'}. Write the openai or jsonl format instead."
     )
+  if more := {k for m in messages for k in m} - {"role", "content", "weight"}:
+    raise InputError(
+      f"{place}: the alpaca format has no {', '.join(sorted(more))}. Write the openai or jsonl format instead."
+    )
   if any(m.get("weight", 1) != 1 for m in messages):
     raise InputError(
       f"{place}: an answer has another weight than 1, and the alpaca format trains on every answer alike. Write the "

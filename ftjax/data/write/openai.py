@@ -1,7 +1,7 @@
 """Fine-tuning JSONL as OpenAI-style endpoints take it.
 
 A conversation is {"messages": [{"role", "content"}, ...]}, with "weight": 0 on answers that are not
-trained on; a preference pair is {"input": {"messages": [...]}, "preferred_output": [answer],
+trained on, and "tools" where it calls some; a preference pair is {"input": {"messages": [...]}, "preferred_output": [answer],
 "non_preferred_output": [answer]}. Sources: the schemas FineTuneChatRequestInput and
 FineTunePreferenceRequestInput of OpenAI's API reference, its guides to supervised fine-tuning and
 direct preference optimization, and the format checks of its cookbook ("Data preparation and
@@ -10,7 +10,8 @@ analysis for chat model fine-tuning"). The row's origin, title and weight have n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ftjax.log import say
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 # Keys of a message beside role, content and weight.
-_MORE = ("name", "refusal", "tool_calls", "tool_call_id", "function_call")
+_MORE = ("name", "refusal", "tool_calls", "tool_call_id")
 _MINIMUM_ROWS = 10  # An endpoint refuses fewer.
 _MAXIMUM_BYTES = 512 * 10**6  # Of one uploaded file.
 
@@ -56,7 +57,7 @@ def row(example: Example) -> dict[str, Any]:
     prompt, chosen, rejected = parts(example)
     bare = lambda m: {k: v for k, v in _message(m, place).items() if k != "weight"}
     return {
-      "input": {"messages": [bare(m) for m in prompt]},
+      "input": {"messages": [bare(m) for m in prompt]} | _offered(prompt),
       "preferred_output": [bare(chosen)],
       "non_preferred_output": [bare(rejected)],
     }
@@ -68,17 +69,28 @@ def row(example: Example) -> dict[str, Any]:
     )
   if not any(m["role"] == "assistant" and m.get("weight", 1) for m in messages):
     raise InputError(f"{place}: every answer has weight 0, so nothing would be trained on.")
-  return {"messages": messages}
+  return {"messages": messages} | _offered(example.messages)
+
+
+def _offered(messages: Sequence[Message]) -> dict[str, Any]:
+  tools = messages[0].get("tools")
+  return {"tools": tools} if tools else {}
 
 
 def _message(message: Message, place: str) -> Message:
   role, content = message["role"], message["content"]
   if role not in ROLES:
     raise InputError(f"{place}: the openai format has no role {role!r}; it has {', '.join(ROLES)}.")
-  if not content.strip() and not message.get("tool_calls"):
+  if not content.strip() and role != "tool" and not message.get("tool_calls"):
     raise InputError(f"{place}: the {role} message is empty. Write it, or remove the row.")
   out = {"role": role, "content": content}
   out |= {k: message[k] for k in _MORE if message.get(k) is not None}
+  if "tool_calls" in out:  # whose arguments are text there
+    functions = ((call, call["function"]) for call in out["tool_calls"])
+    text = lambda value: json.dumps(value, ensure_ascii=False)
+    out["tool_calls"] = [
+      c | {"function": f | {"arguments": text(f["arguments"])}} for c, f in functions
+    ]
   weight = message.get("weight")
   if weight is not None and role == "assistant":
     if weight not in (0, 1):

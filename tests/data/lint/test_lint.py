@@ -62,6 +62,11 @@ LINES = {
   "control character": (turns(ASK, ("assistant", "a#b")).replace("#", "\\u0000"), "control-character", '"a\\u0000b', "ab"),
   "another format": ('{"prompt": "Ask", "completion": "a"}', "mixed-formats", '', "a"),
   "only weights of 0": (turns(ASK, ("assistant", "a")).replace("}]", ', "weight": 0}]'), "no-answer", '"weight"', None),
+  "half a weight": (turns(ASK, ("assistant", "a")).replace("}]", ', "weight": 0.5}]'), "weight", '"weight"', None),
+  "a weight in words": (turns(ASK, ("assistant", "a")).replace("}]", ', "weight": "0"}]'), "weight", '"weight"', None),
+  "a user's weight": (turns(ASK, ("assistant", "a")).replace('Ask"', 'Ask", "weight": 1'), "refused", '', None),
+  "an image": (turns(ASK, ("assistant", [{"type": "image_url"}])), "refused", '', None),
+  "a call of no name": (turns(ASK, ("assistant", "a")).replace("}]", ', "tool_calls": [{"id": "1"}]}]'), "refused", '', None),
   "deep": ("[" * 100_000, "broken-json", '[[', None),
 }  # fmt: skip
 
@@ -84,7 +89,7 @@ WARNED = {
   "assistant-first": turns(("assistant", "Hello."), ASK, ("assistant", "a")),
   "prompt-is-answer": turns(("user", "same"), ("assistant", "same")),
   "very-long": turns(ASK, ("assistant", "w " * 400 + "w")),
-  "weight": turns(ASK, ("assistant", "a")).replace("}]", ', "weight": 0.5}]'),
+  "empty": turns(("user", ""), ("assistant", "a")),
 }
 
 
