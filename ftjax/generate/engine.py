@@ -32,6 +32,7 @@ CHUNK = (
   32  # tokens that one call on the device writes at most, before the host looks at stop strings
 )
 NONE = -1  # what a finished row writes
+WIDEST = 1 << 29  # bytes of a prefill's widest values: scores of attention, hidden values of an MLP
 
 
 class State(NamedTuple):
@@ -77,15 +78,32 @@ def prefill(variables, tokens_BT, segments_BT, most, program: Program, slots: in
   prompts in it).
 
   variables: of Decoder(scan=False). Prompts are left-padded: segment 1 for tokens, 0 for padding.
-  most: int32 [B], how many tokens may follow each: a rope that depends on a document's length takes
-  that of prompt and completion together.
+  They go through the model in pieces of as many positions as WIDEST allows: at once, 32 prompts of
+  2,048 tokens would take 24 GiB for the scores of one layer of an 8B model. most: int32 [B], how many
+  tokens may follow each: a rope that depends on a document's length takes that of prompt and
+  completion together.
   """
   positions_BT = jnp.maximum(jnp.cumsum(segments_BT, axis=1) - 1, 0)
   virtual = prefixes.count(variables)
   lengths_B = segments_BT.sum(1) + most + virtual
   cache = make_cache(program.config, tokens_BT.shape[0], slots + virtual, program.dtype, lengths_B)
   cache = prefixes.begin(cache, variables)
-  return _forward(variables, tokens_BT, positions_BT, segments_BT, cache, program)
+  size = _piece(program.config, *tokens_BT.shape, slots + virtual)
+  inputs = tokens_BT, positions_BT, segments_BT
+
+  def advance(i, carry):
+    piece = (jax.lax.dynamic_slice_in_dim(x, i * size, size, axis=1) for x in inputs)
+    return _hidden(variables, *piece, carry[1], program)
+
+  count = tokens_BT.shape[1] // size
+  if count == 1:
+    hidden_BD, cache = _hidden(variables, *inputs, cache, program)
+  else:
+    like = jax.eval_shape(lambda: advance(0, (None, cache)))[0]
+    hidden_BD, cache = jax.lax.fori_loop(
+      0, count, advance, (jnp.zeros(like.shape, like.dtype), cache)
+    )
+  return decoder.logits(hidden_BD, decoder.head(variables, program.config)), cache
 
 
 @partial(jax.jit, static_argnames=("program", "parts"), donate_argnames="state")
@@ -110,9 +128,10 @@ def decode(variables, state: State, limit, choice: Choice, program: Program, par
     seen = state.seen
     if parts.penalty:
       seen = seen.at[jnp.arange(len(token_B)), token_B].set(True)
-    logits_BV, cache = _forward(
+    hidden_BD, cache = _hidden(
       variables, token_B[:, None], state.position[:, None], one_B1, state.cache, program
     )
+    logits_BV = decoder.logits(hidden_BD, decoder.head(variables, program.config))
     done_B = state.done | (token_B[:, None] == choice.stops[None]).any(1)
     return out_BC, State(cache, logits_BV, state.position + 1, done_B, state.count + 1, seen), i + 1
 
@@ -120,13 +139,23 @@ def decode(variables, state: State, limit, choice: Choice, program: Program, par
   return out_BC, state
 
 
-def _forward(variables, tokens_BT, positions_BT, segments_BT, cache, program: Program):
+def _piece(config: ModelConfig, B: int, T: int, slots: int) -> int:
+  """How many of T positions of B prompts go through the model at a time: all, or a half, a quarter,
+  ..., whose widest values are no more than WIDEST bytes."""
+  size, wide = T, config.N * slots + 2 * config.F
+  while size % 2 == 0 and 4 * B * size * wide > WIDEST:
+    size //= 2
+  return size
+
+
+def _hidden(variables, tokens_BT, positions_BT, segments_BT, cache, program: Program):
+  """(hidden [B, D] of the last tokens, the cache with all of them)."""
   config, dtype, attention = program
   # Unrolled, not scanned: a scan would slice every layer's weights and cache out of a stack at
   # every token.
   model = decoder.Decoder(config, dtype, attention, scan=False)
   hidden_BTD, cache = model.apply(variables, tokens_BT, positions_BT, segments_BT, cache)
-  return decoder.logits(hidden_BTD[:, -1], decoder.head(variables, config)), cache
+  return hidden_BTD[:, -1], cache
 
 
 def _choose(state: State, choice: Choice, parts: Parts) -> jax.Array:

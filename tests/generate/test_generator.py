@@ -1,5 +1,8 @@
 """Generation against transformers, and the laws that it must keep."""
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from ftjax.generate import engine
 from ftjax.generate.generator import Generator
 from ftjax.generate.sampling import Sampling
 from ftjax.models import decoder, hf
+from ftjax.models.families import llama as llama_family
 from tests.tiny import KINDS, tiny_checkpoint, torch_model
 
 PROMPTS = [
@@ -164,6 +168,58 @@ def test_a_prompt_has_a_limit_of_its_own(folders, llama):
   ended = stopping.generate(PROMPTS, max_new_tokens=most)
   assert ended[0] == (ended[0].__class__)("", free[0].ids[: free[0].ids.index(end) + 1], "stop")
   assert (ended[3].ids, ended[3].reason) == (free[3].ids[:1], "length")
+
+
+@pytest.fixture
+def pieces():
+  """A function that makes prefills go in pieces of so many bytes; they are compiled anew, for one test."""
+  with pytest.MonkeyPatch.context() as patch:
+
+    def choose(nbytes):
+      patch.setattr(engine, "WIDEST", nbytes)
+      engine.prefill.clear_cache()
+
+    yield choose
+  engine.prefill.clear_cache()
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_a_prefill_in_pieces_is_that_of_the_whole(folders, kind, pieces):
+  """For rows that begin in any of the pieces; what padding leaves behind nobody sees."""
+  model, slots = _open(folders[kind])._model, 64
+  prompts = [list(range(1, 1 + n)) for n in (1, 7, 12, 13, 30, 48)]
+  tokens, segments = engine.pad_left(prompts, len(prompts), 48)
+  most = np.full(len(prompts), 8, np.int32)
+  run = lambda: engine.prefill(model.variables, tokens, segments, most, model.program, slots)
+  logits, cache = run()
+  pieces(1 << 17)
+  assert engine._piece(model.program.config, len(prompts), 48, slots) in (6, 12, 24)
+  again, filled = run()
+  close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5, strict=True)
+  close(again, logits)
+  np.testing.assert_array_equal(filled.segments, cache.segments)
+  for a, b in zip(jax.tree.leaves(filled.layers), jax.tree.leaves(cache.layers), strict=True):
+    own = np.asarray(cache.segments)[:, None, :, None] == 1
+    close(np.where(own, a, 0), np.where(own, b, 0))
+
+
+def test_a_prefill_of_many_long_prompts_is_bounded(pieces):
+  """Compiled and not run: for all positions at once the scores alone would take 64 MiB."""
+  config = llama_family.config(
+    {"vocab_size": 32, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+     "num_attention_heads": 4, "rms_norm_eps": 1e-5, "max_position_embeddings": 2048}
+  )  # fmt: skip
+  shapes = jax.eval_shape(lambda: decoder.unstack(decoder.init(config, jax.random.key(0)), 1))
+  ids, most = (jax.ShapeDtypeStruct(shape, jnp.int32) for shape in ((4, 1024), (4,)))
+  program = engine.Program(config, jnp.dtype(jnp.float32), "auto")
+
+  def temporaries():
+    compiled = engine.prefill.lower(shapes, ids, ids, most, program, 1024).compile()
+    return compiled.memory_analysis().temp_size_in_bytes / 2**20
+
+  whole = temporaries()
+  pieces(4 << 20)
+  assert whole > 64 and temporaries() < 16
 
 
 def test_nothing_in_nothing_out(llama):
