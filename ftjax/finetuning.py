@@ -161,9 +161,8 @@ def _run(
     if jax.process_index() == 0:
       training.record(workdir, data.versions)
   checkpoints = Checkpoints(workdir / run_folder.CHECKPOINTS, keep=config.checkpoint.keep)
-  start, progress = distributed.from_first(max(checkpoints.steps(), default=0)), {}
+  state, progress, start = checkpoints.restore_newest(state)
   if start:
-    state, progress = checkpoints.restore(state, start)
     batches.set_state(progress["data"])
     stopping.restore(progress["stopping"])
     say(f"Going on from the checkpoint of step {start}.")

@@ -1,6 +1,7 @@
 """Orbax checkpoints inside a run: written in the background, whole or not at all, restored to the
 last bit."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,10 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from ftjax import storage
 from ftjax.config import InputError
+from ftjax.log import say
+from ftjax.parallel import distributed
 from ftjax.train.state import TrainState
 
 
@@ -70,6 +74,45 @@ class Checkpoints:
     found = self._manager.restore(step, args=args)
     return state._replace(**found["state"]), found["progress"]
 
+  def restore_newest(self, state: TrainState) -> tuple[TrainState, dict[str, Any], int]:
+    """(state, progress, step) of the newest checkpoint that is whole; (state, {}, 0) where there are
+    none at all.
+
+    Damaged ones are named and moved out of the folder, as the run will write their steps again. Raises
+    InputError where none is whole; of several processes, each of which reads its own part, where the
+    newest is damaged.
+    """
+    damaged: list[tuple[int, Exception]] = []
+    steps = self.steps()[::-1]
+    newest = distributed.from_first(max(steps, default=0))
+    sys.unraisablehook = _unless_closed
+    for step in steps if jax.process_count() == 1 else [newest] * (newest > 0):
+      try:
+        restored, progress = self.restore(state, step)
+      except jax.errors.JaxRuntimeError:  # What went wrong is the device, as for want of memory.
+        raise
+      except Exception as e:  # What a damaged file makes of its readers can be anything.
+        damaged.append((step, e))
+        continue
+      for bad, _ in damaged:
+        aside = self.folder.parent / f"damaged-{self.folder.name}" / str(bad)
+        storage.remove(aside)
+        aside.parent.mkdir(exist_ok=True)
+        (self.folder / str(bad)).rename(aside)
+      if damaged:
+        self._manager.reload()
+        say(
+          f"{_named(damaged)}. The run goes on from step {step}, the newest that is whole; what is damaged was "
+          f"moved to {aside.parent}."
+        )
+      return restored, progress, step
+    if damaged:
+      raise InputError(
+        f"{_named(damaged)}, and no older one is whole. Restore {self.folder} from a copy, or move "
+        f"{self.folder / str(damaged[0][0])} away and run the same command."
+      ) from damaged[0][1]
+    return state, {}, 0
+
   def close(self) -> None:
     """Waits and lets go."""
     self.wait()
@@ -77,6 +120,20 @@ class Checkpoints:
 
   def _explain(self, step):
     return _Explain(self, step)
+
+
+def _unless_closed(unraisable) -> None:
+  """sys.unraisablehook, but for what TensorStore's threads still have to tell the event loop of a read
+  that has failed: a traceback for each."""
+  if "Event loop is closed" not in str(unraisable.exc_value):
+    sys.__unraisablehook__(unraisable)
+
+
+def _named(damaged: list[tuple[int, Exception]]) -> str:
+  """Which checkpoints are damaged, and how the newest showed it."""
+  steps, (_, e) = ", ".join(str(step) for step, _ in damaged), damaged[0]
+  why = " ".join(str(e).split())
+  return f"The checkpoint of step {steps} is damaged ({type(e).__name__}: {why[:160]})"
 
 
 @dataclass
@@ -130,15 +187,22 @@ def restore_trainable(folder: str | Path, step: int, trainable):
   path = Path(folder).absolute() / str(step) / "state"
   if not path.is_dir():
     raise FileNotFoundError(f"{path} is not there")
-  with ocp.PyTreeCheckpointer() as reader:
-    part = "ema" if "ema" in reader.metadata(path).item_metadata.tree else "trainable"
-    target = {part: trainable}
-    args = ocp.args.PyTreeRestore(
-      item=target,
-      restore_args=ocp.checkpoint_utils.construct_restore_args(target),
-      partial_restore=True,
-    )
-    return reader.restore(path, args=args)[part]
+  try:
+    with ocp.PyTreeCheckpointer() as reader:
+      part = "ema" if "ema" in reader.metadata(path).item_metadata.tree else "trainable"
+      target = {part: trainable}
+      args = ocp.args.PyTreeRestore(
+        item=target,
+        restore_args=ocp.checkpoint_utils.construct_restore_args(target),
+        partial_restore=True,
+      )
+      return reader.restore(path, args=args)[part]
+  except jax.errors.JaxRuntimeError:
+    raise
+  except Exception as e:  # as in restore_newest
+    raise InputError(
+      f"{_named([(step, e)])}. Restore {path.parent} from a copy, or train again in another --workdir."
+    ) from e
 
 
 def abstract(tree):

@@ -2,10 +2,13 @@
 
 import json
 import math
+import shutil
 
+import jax
 import jax.numpy as jnp
 import pytest
 
+from ftjax.config import InputError
 from ftjax.train.checkpoint import Checkpoints, restore_trainable
 from ftjax.train.state import TrainState
 from ftjax.train.stopping import EarlyStopping
@@ -63,3 +66,66 @@ def test_patience_waits_for_improvements_that_are_large_enough():
 def test_a_checkpoint_that_is_gone_is_named(tmp_path):
   with pytest.raises(FileNotFoundError, match="checkpoints/8/state is not there"):
     restore_trainable(tmp_path / "checkpoints", 8, {})
+
+
+def state_of(step):
+  x = jnp.full((8, 4), float(step))
+  return TrainState(jnp.int32(step), {"params": {"a": x}}, {}, (x,), jnp.zeros(2, jnp.uint32))
+
+
+@pytest.fixture
+def folder(tmp_path):
+  """Checkpoints of steps 2 and 4."""
+  checkpoints = Checkpoints(tmp_path / "checkpoints")
+  for step in (2, 4):
+    checkpoints.save(state_of(step), step, {"data": step})
+  checkpoints.close()
+  return tmp_path / "checkpoints"
+
+
+def cut(step):
+  path = step / "state" / "manifest.ocdbt"
+  path.write_bytes(path.read_bytes()[:20])
+
+
+DAMAGES = {
+  "cut": cut,
+  "without progress": lambda step: shutil.rmtree(step / "progress"),
+  "empty": lambda step: (shutil.rmtree(step), step.mkdir()),
+}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_named_and_the_newest_whole_one_is_used(folder, damage, capsys):
+  DAMAGES[damage](folder / "4")
+  checkpoints = Checkpoints(folder)
+  state, progress, step = checkpoints.restore_newest(state_of(0))
+  assert (step, int(state.step), progress["data"]) == (2, 2, 2)
+  assert float(jax.device_get(state.trainable["params"]["a"]).mean()) == 2.0
+  said = capsys.readouterr().err
+  assert "checkpoint of step 4 is damaged" in said and "goes on from step 2" in said
+  assert [p.name for p in (folder.parent / "damaged-checkpoints").iterdir()] == ["4"]
+  checkpoints.save(state_of(4), 4, {"data": 4})  # The run comes there again.
+  checkpoints.wait()
+  assert checkpoints.restore_newest(state_of(0))[2] == 4
+  checkpoints.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_damage_everywhere_is_a_message(folder):
+  for step in ("2", "4"):
+    cut(folder / step)
+  checkpoints = Checkpoints(folder)
+  with pytest.raises(InputError, match="of step 4, 2 is damaged .*no older one is whole. Restore"):
+    checkpoints.restore_newest(state_of(0))
+  with pytest.raises(InputError, match="of step 2 is damaged .*Restore .*2 from a copy"):
+    restore_trainable(folder, 2, {"params": {"a": jnp.zeros((8, 4))}})
+  assert sorted(p.name for p in folder.iterdir()) == ["2", "4"], "nothing was moved"
+  checkpoints.close()
+
+
+def test_no_checkpoint_is_the_start(tmp_path):
+  checkpoints = Checkpoints(tmp_path / "checkpoints")
+  assert checkpoints.restore_newest(state_of(7))[1:] == ({}, 0)
+  checkpoints.close()
