@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
 
 from ftjax import plugin, storage
 from ftjax.config import InputError
+from ftjax.data.sources import _zip
 from ftjax.data.sources._reading import MEMBER, PACKED
 
 SOURCES = "ftjax.data.sources"
@@ -80,12 +80,12 @@ def expand(path: str) -> list[str]:
     files = storage.expand(path)
   elif storage.is_remote(path):
     scheme = path.split("://")[0] + "://"
-    files = [scheme + f for f in sorted(fs.find(root)) if not _hidden(f[len(root) :])]
+    files = [scheme + f for f in sorted(fs.find(root)) if not _zip.hidden(f[len(root) :])]
   else:
     files = walk(root)
   if not files:
     raise InputError(f"No file in {path!r}. Hidden files (.name) are passed over.")
-  return [m for f in files for m in (members(f) if f.lower().endswith(".zip") else [f])]
+  return [m for f in files for m in (_zip.parts(f) if f.lower().endswith(".zip") else [f])]
 
 
 def walk(folder: str) -> list[str]:
@@ -100,26 +100,13 @@ def walk(folder: str) -> list[str]:
   return sorted(out)
 
 
-def members(archive: str) -> list[str]:
-  """The files of a zip archive, as "archive.zip::member"; the archive itself where it cannot be
-  read."""
-  try:
-    fs, bare = storage.filesystem(archive)
-    with fs.open(bare, "rb") as f, zipfile.ZipFile(f) as packed:
-      infos = [i for i in packed.infolist() if not i.is_dir()]
-      names = [i.filename for i in infos if not _hidden("/" + i.filename)]
-  except (zipfile.BadZipFile, NotImplementedError):
-    return [archive]
-  return [f"{archive}{MEMBER}{name}" for name in sorted(set(names))]
-
-
 def refusal(part: str, folder: str) -> str:
   """Why a file of a source must not be read; "" where nothing speaks against it. folder: the
   source's path; where that is a folder, links in it must not leave it."""
+  if part.lower().endswith(".zip") and MEMBER not in part and not is_web(part):
+    return _zip.problem_of(part)
   if is_web(part) or storage.is_remote(part):
     return ""
-  if part.lower().endswith(".zip") and MEMBER not in part:
-    return f"{part}: not a readable zip archive."
   file = part.partition(MEMBER)[0] if ".zip" + MEMBER in part.lower() else part
   folder = os.path.expanduser(folder)
   if os.path.isdir(folder) and not _inside(file, folder):
@@ -132,7 +119,3 @@ def refusal(part: str, folder: str) -> str:
 def _inside(path: str, folder: str) -> bool:
   root = os.path.realpath(folder)
   return os.path.commonpath([root, os.path.realpath(path)]) == root
-
-
-def _hidden(path: str) -> bool:
-  return "/." in path or "/__MACOSX/" in path

@@ -8,6 +8,7 @@ from typing import Any
 from ftjax.data.clean import (
   boilerplate,
   language,
+  length,
   markup,
   pii,
   quality,
@@ -21,8 +22,9 @@ from ftjax.data.example import Step
 
 def steps(config: Any) -> list[Step]:
   """The steps that the config asks for. What removes comes before what judges, and what judges
-  before what hides: placeholders never enter a figure."""
+  before what hides: placeholders never enter a figure. What is far too long is not cleaned at all."""
   made = (
+    length.make(config.quality),
     text.make(config.clean),
     markup.make(config.clean),
     boilerplate.make(config.clean),

@@ -16,6 +16,7 @@ from typing import Any
 from ftjax.config import InputError
 from ftjax.data.curate import rows
 from ftjax.data.example import Example, Origin
+from ftjax.data.sources._reading import MEMBER
 
 SOURCE, VALIDATION, PARENT = 0, 1, 2  # sides of a stream
 _ROWS = 2000  # of a chunk at most
@@ -151,7 +152,7 @@ def streams(sources: list[tuple[int, int, Any, list[Input]]], first: int = 0) ->
   for side, index, source, inputs in sources:
     group, size = [], 0
     for put in inputs:
-      alone = put.bytes > _SMALL or not put.sha256 or len(inputs) == 1
+      alone = put.bytes > _SMALL or not (put.sha256 or MEMBER in put.part) or len(inputs) == 1
       if alone or len(group) >= _FILES or size + put.bytes > _SMALL:
         add(side, index, source, group)
         group, size = [], 0
@@ -164,14 +165,21 @@ def streams(sources: list[tuple[int, int, Any, list[Input]]], first: int = 0) ->
 
 
 def inputs_of(source: Any) -> list[Input]:
-  """Every part of a source, with the size and SHA-256 of those that are local files."""
+  """Every part of a source, with the size of members of zip archives, and the size and SHA-256 of local
+  files."""
+  from ftjax.data.sources import _zip
   from ftjax.storage import digest
 
   out = []
+  sizes: dict[str, dict[str, int]] = {}
   for part in source.parts():
     path = Path(part)
     if "://" not in part and path.is_file():
       out.append(Input(part, "", os.path.getsize(path), digest(path)))
+    elif MEMBER in part and (archive := part.partition(MEMBER)[0]).lower().endswith(".zip"):
+      if archive not in sizes:
+        sizes = {archive: _zip.sizes(archive)}
+      out.append(Input(part, "", sizes[archive].get(part.partition(MEMBER)[2], 0)))
     else:
       out.append(Input(part))
   return out

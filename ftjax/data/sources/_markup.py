@@ -14,6 +14,9 @@ _BLOCKS = (
   "p|div|h[1-6]|ul|ol|li|table|blockquote|pre|figure|section|article|hr|dl|form|iframe|script|style"
 )
 _BLOCK = re.compile(rf"<(?:{_BLOCKS})\b", re.I)
+_ATTRIBUTES = 10_000
+_TAG = re.compile(r"""<[a-zA-Z](?:[^<>"']++|"[^"]*+"|'[^']*+')*+""")
+_ATTRIBUTE = re.compile(r"[\s/\"][^\s/\"=]")
 _RUN = re.compile(r"\s{100,}")
 _SHORTCODE = re.compile(
   r"\[(/?)(caption|gallery|embed|audio|video|playlist|contact-form(?:-7)?|vc_\w+|et_pb_\w+)\b[^\[\]]*\]"
@@ -48,6 +51,16 @@ def decode_html(raw: bytes, header: str = "") -> str:
   return raw.decode("windows-1252", "replace")
 
 
+def check_tags(page: str) -> None:
+  """Raises ValueError for an element of more than 10,000 attributes, which parsers take hours over."""
+  for found in _TAG.finditer(page):
+    if len(found[0]) < 2 * _ATTRIBUTES:
+      continue
+    bare = re.sub(r"\"[^\"]*\"|'[^']*'", '""', found[0])
+    if len(_ATTRIBUTE.findall(bare)) > _ATTRIBUTES:
+      raise ValueError(f"an element has more than {_ATTRIBUTES:,} attributes")
+
+
 def to_markdown(fragment: str) -> str:
   """A body of HTML, all of which is content, as Markdown: headings, lists, quotes and emphasis are
   kept, images go, links become their text.
@@ -57,6 +70,7 @@ def to_markdown(fragment: str) -> str:
   """
   import markdownify
 
+  check_tags(fragment)
   fragment = _SHORTCODE.sub("", fragment.strip())
   # Runs without end take markdownify's patterns quadratic time.
   fragment = _RUN.sub(lambda found: "\n\n" if "\n" in found[0] else " ", fragment)

@@ -3,28 +3,25 @@ it is ever held whole."""
 
 from __future__ import annotations
 
-import functools
 import io
 import lzma
-import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO
-
-import fsspec
 
 from ftjax.config import InputError
 from ftjax.data import encoding
 from ftjax.data.record import Bad
 from ftjax.sizes import told
-from ftjax.storage import is_remote, open_file
+from ftjax.storage import filesystem, open_file
 
 MAX_LINE = 50_000_000
-_CHUNK = 1 << 20
+CHUNK = 1 << 20
 _FREE = 64_000_000  # bytes that any packed file may expand to, however small it is
 PACKED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
+COLUMNS = 10_000  # of a table or an object
 MEMBER = "::"  # "archive.zip::member"
 
 
@@ -51,6 +48,18 @@ class Reading:
 DEFAULT = Reading()
 
 
+def named(names: Iterable[str]) -> str:
+  """Names for a message, the first of many alone."""
+  names = [str(name)[:80] for name in names]
+  more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""
+  return ", ".join(names[:20]) + more
+
+
+def bound_of(packed: int, how: Reading) -> int:
+  """The bytes that a packed file of `packed` bytes may expand to."""
+  return max(_FREE, how.max_ratio * packed)
+
+
 def open_input(path: str, how: Reading = DEFAULT) -> IO[bytes]:
   """Opens a file, a packed file or a member of a zip archive ("a.zip::b.txt") for reading bytes.
 
@@ -59,47 +68,27 @@ def open_input(path: str, how: Reading = DEFAULT) -> IO[bytes]:
   """
   archive, _, member = path.partition(MEMBER)
   if member and archive.lower().endswith(".zip"):
-    return _open_member(archive, member, how)
+    from ftjax.data.sources import _zip
+
+    return _zip.opened(archive, member, how)
   suffix = "." + path.lower().rpartition(".")[2]
   if suffix not in PACKED:
     return open_file(path)
-  fs, bare = fsspec.core.url_to_fs(path)
-  raw = _Unpacked(open_file(path), path, max(_FREE, how.max_ratio * fs.size(bare)))
-  return io.BufferedReader(raw, _CHUNK)
+  fs, bare = filesystem(path)
+  raw = Unpacked(open_file(path), path, bound_of(fs.size(bare), how))
+  return io.BufferedReader(raw, CHUNK)
 
 
 def open_text(path: str, how: Reading = DEFAULT, *, carriage: bool = False) -> IO[bytes]:
   """As `open_input`, with the text as UTF-8 without a byte order mark (encoding.Utf8)."""
-  return io.BufferedReader(encoding.Utf8(open_input(path, how), carriage=carriage), _CHUNK)
-
-
-def _open_member(archive: str, member: str, how: Reading) -> IO[bytes]:
-  place = f"{archive}{MEMBER}{member}"
-  try:
-    fs, bare = fsspec.core.url_to_fs(archive)
-    packed = _archive(archive, str(fs.info(bare)), os.getpid())
-    info = packed.getinfo(member)
-    if info.flag_bits & 1:
-      raise InputError(f"{place}: the member is encrypted. Unpack the archive with its password.")
-    raw = _Unpacked(packed.open(info), place, max(_FREE, how.max_ratio * info.compress_size))
-  except (zipfile.BadZipFile, KeyError, NotImplementedError) as e:
-    raise InputError(f"{place}: not a readable zip archive: {e}.") from e
-  return io.BufferedReader(raw, _CHUNK)
-
-
-@functools.lru_cache(maxsize=2)
-def _archive(path: str, state: str, process: int) -> zipfile.ZipFile:
-  """An archive, kept open, as its directory is read whole each time. state: changes with the file.
-  process: a forked one must not move this one's place in the file."""
-  del state, process
-  return zipfile.ZipFile(fsspec.open(path, "rb").open() if is_remote(path) else path)
+  return io.BufferedReader(encoding.Utf8(open_input(path, how), carriage=carriage), CHUNK)
 
 
 class PackedError(InputError):
   """A packed file is damaged, or expands beyond its bound."""
 
 
-class _Unpacked(io.RawIOBase):
+class Unpacked(io.RawIOBase):
   """What a packed file holds, up to a bound."""
 
   def __init__(self, inner: IO[bytes], place: str, bound: int):
@@ -111,7 +100,7 @@ class _Unpacked(io.RawIOBase):
 
   def readinto(self, buffer) -> int:
     try:
-      data = self.some(min(len(buffer), _CHUNK))
+      data = self.some(min(len(buffer), CHUNK))
     except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError) as e:
       if isinstance(e, OSError) and e.errno:
         raise
@@ -149,7 +138,7 @@ def lines(f: IO[bytes], path: str, bad: Bad, how: Reading = DEFAULT) -> Iterator
         continue
       count, ended = len(line), line.endswith(b"\n")
       del line
-      while not ended and (piece := f.readline(_CHUNK)):
+      while not ended and (piece := f.readline(CHUNK)):
         count, ended = count + len(piece), piece.endswith(b"\n")
       bad(
         InputError(

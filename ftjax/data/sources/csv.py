@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ftjax.config import InputError
 from ftjax.data.record import Bad, Record, raise_error
-from ftjax.data.sources._reading import DEFAULT, Reading, lines, open_text
+from ftjax.data.sources._reading import COLUMNS, DEFAULT, Reading, lines, named, open_text
 
 
 def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterator[Record]:
@@ -20,16 +20,25 @@ def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterat
     text = _Lines(lines(f, path, lambda e: text.faults.append(e), how), path)
     first = next(text, "")
     reader = csv.reader(_chain(first, text), delimiter=_delimiter(first, path), strict=True)
+    header: list[str] = []
     try:
       header = [name.strip() for name in next(reader, [])]
     except csv.Error as e:
       text.faults.append(InputError(f"{path}:1: not a readable table: {e}."))
+    if len(header) > COLUMNS:
+      text.faults.append(
+        InputError(
+          f"{path}:1: the table has {len(header):,} columns; at most {COLUMNS:,} are read."
+        )
+      )
     if text.faults:
       bad(text.faults[0])
       return
     if not header or "" in header or len(set(header)) < len(header):
       bad(
-        InputError(f"{path}:1: the first line must name the columns, each once; it reads {header}.")
+        InputError(
+          f"{path}:1: the first line must name the columns, each once; it reads {named(header)}."
+        )
       )
       return
     start = text.number + 1
@@ -42,7 +51,7 @@ def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterat
       faults, text.faults = text.faults, []
       if row and len(row) != len(header):
         error = InputError(
-          f"{path}:{start}: {len(row)} values, but the header names {len(header)} columns ({', '.join(header)}). "
+          f"{path}:{start}: {len(row)} values, but the header names {len(header)} columns ({named(header)}). "
           'Values that hold the delimiter or a line break belong in double quotes, and a quote is written "".'
         )
       if faults or error:  # A row of which a line is missing or unreadable is not taken in part.

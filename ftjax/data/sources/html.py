@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ftjax.config import InputError
 from ftjax.data.record import Bad, Record, raise_error
-from ftjax.data.sources._markup import decode_html, iso_date, plain
+from ftjax.data.sources._markup import check_tags, decode_html, iso_date, plain
 from ftjax.data.sources._reading import DEFAULT, Reading, read_document
 
 
@@ -38,6 +38,7 @@ def _article(page: str, url: str) -> dict[str, str]:
   import trafilatura
   from trafilatura.metadata import extract_metadata
 
+  check_tags(page)
   tree = trafilatura.load_html(page) if page.strip() else None
   if tree is None:
     return {}

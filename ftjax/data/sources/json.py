@@ -10,7 +10,15 @@ from typing import IO, Any
 from ftjax.config import InputError
 from ftjax.data.record import Bad, Record, raise_error
 from ftjax.data.sources import jsonl
-from ftjax.data.sources._reading import DEFAULT, Reading, decode, open_text, read_document
+from ftjax.data.sources._reading import (
+  COLUMNS,
+  DEFAULT,
+  Reading,
+  decode,
+  named,
+  open_text,
+  read_document,
+)
 from ftjax.sizes import told
 
 _CHUNK = 1 << 20
@@ -41,7 +49,13 @@ def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterat
     if row is rows:
       return
     number += 1
-    if isinstance(row, dict):
+    if isinstance(row, dict) and len(row) > COLUMNS:
+      bad(
+        InputError(
+          f"{path} row {number}: the row has {len(row):,} columns; at most {COLUMNS:,} are read."
+        )
+      )
+    elif isinstance(row, dict):
       yield Record(row, f"{path} row {number}")
     else:
       kind = type(row).__name__
@@ -67,7 +81,7 @@ def _whole(path: str, how: Reading) -> list[Any]:
     if len(lists) != 1:
       raise InputError(
         f"{path}: must be a list of rows, or an object with one list of rows; this object's lists are "
-        f"{', '.join(map(repr, lists)) or 'none'}."
+        f"{named(map(repr, lists)) or 'none'}."
       )
     data = data[lists[0]]
   if not isinstance(data, list):

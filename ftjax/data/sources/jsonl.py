@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from ftjax.config import InputError
 from ftjax.data.record import Bad, Record, raise_error
-from ftjax.data.sources._reading import DEFAULT, Reading, lines, open_text
+from ftjax.data.sources._reading import COLUMNS, DEFAULT, Reading, lines, open_text
 
 
 def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterator[Record]:
@@ -45,4 +45,6 @@ def _row(line: bytes, place: str) -> dict | None:
     raise InputError(
       f'{place}: a row must be a JSON object such as {{"text": "..."}}, but this is a {type(row).__name__}.'
     )
+  if len(row) > COLUMNS:
+    raise InputError(f"{place}: the row has {len(row):,} columns; at most {COLUMNS:,} are read.")
   return row

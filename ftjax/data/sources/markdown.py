@@ -24,6 +24,13 @@ _NAMES = {  # ours: those that site generators use (Jekyll, Hugo, Pandoc)
   "licence": ("licence", "license", "rights"),
 }
 
+_FRONT_BYTES = 100_000  # of front matter, and levels of what it nests: people write a few lines
+_DEEP = 64
+_TOO_DEEP = f"the front matter nests more than {_DEEP} levels deep, which is not read."
+_DOTTED = re.compile(  # a key of _DEEP parts; each part is tried once
+  rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{_DEEP}}}"""
+)
+
 
 def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterator[Record]:
   """One record {"text": the Markdown}, and "title", "date", "author", "url", "category", "licence"
@@ -47,6 +54,10 @@ def split(text: str, place: str) -> tuple[dict[str, str], str]:
   found = _FRONT.match(text)
   if not found:
     return {}, text
+  if len(found["head"]) > _FRONT_BYTES:
+    raise InputError(
+      f"{place}: the front matter has {len(found['head']):,} characters; at most {_FRONT_BYTES:,} are read."
+    )
   read = _yaml if found["mark"] == "---" else _toml
   front = read(found["head"], place)
   if front is None:  # A line of dashes that is no front matter.
@@ -76,10 +87,18 @@ def _yaml(head: str, place: str) -> dict[str, Any] | None:
   import yaml
 
   try:
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(head, yaml.BaseLoader)):
-      raise InputError(f"{place}: front matter with YAML aliases (*name) is not read.")
+    depth = 0
+    for event in yaml.parse(head, yaml.BaseLoader):
+      if isinstance(event, yaml.AliasEvent):
+        raise InputError(f"{place}: front matter with YAML aliases (*name) is not read.")
+      depth += isinstance(event, yaml.CollectionStartEvent)
+      depth -= isinstance(event, yaml.CollectionEndEvent)
+      if depth > _DEEP:
+        raise InputError(f"{place}: {_TOO_DEEP}")
     front = yaml.load(head, yaml.BaseLoader)
-  except (yaml.YAMLError, RecursionError) as e:
+  except InputError:
+    raise
+  except (yaml.YAMLError, RecursionError, ValueError) as e:
     mark = getattr(e, "problem_mark", None)
     where = f"{place}:{mark.line + 2}" if mark else place
     raise InputError(
@@ -89,7 +108,9 @@ def _yaml(head: str, place: str) -> dict[str, Any] | None:
 
 
 def _toml(head: str, place: str) -> dict[str, Any]:
+  if _DOTTED.search(head):
+    raise InputError(f"{place}: {_TOO_DEEP}")
   try:
     return tomllib.loads(head)
-  except (tomllib.TOMLDecodeError, RecursionError) as e:
+  except (ValueError, RecursionError) as e:  # TOMLDecodeError, and numbers of thousands of digits
     raise InputError(f"{place}: the front matter is not valid TOML: {e}.") from e

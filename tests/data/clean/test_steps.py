@@ -16,7 +16,7 @@ from ftjax.data.defaults import get_config
 from ftjax.data.example import Drop
 from tests.data.clean.rows import chat, document, run
 
-NAMES = ["text", "markup", "boilerplate", "whitespace", "quality", "language", "words", "secrets", "pii"]  # fmt: skip
+NAMES = ["length", "text", "markup", "boilerplate", "whitespace", "quality", "language", "words", "secrets", "pii"]  # fmt: skip
 
 
 def test_order(config):
@@ -24,7 +24,7 @@ def test_order(config):
   config.clean.fix = config.clean.markup = config.clean.boilerplate = False
   config.clean.whitespace = config.quality.enabled = False
   config.clean.unicode = "none"
-  assert [s.name for s in steps(config)] == NAMES[5:]
+  assert [s.name for s in steps(config)] == NAMES[6:]
 
 
 def test_steps_travel(config):
