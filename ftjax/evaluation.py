@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 from ml_collections import ConfigDict
 
-from ftjax import storage
+from ftjax import log, storage
 from ftjax.comparison import Comparison, mesh_of
 from ftjax.config import InputError, choice, positive
 from ftjax.evaluate import showing
@@ -164,7 +164,8 @@ def _follow(config: ConfigDict, run: Path) -> Scores:
   judge = Comparison(config, run, models.base)
   path = _output(config, run) / "evaluation.jsonl"
   path.parent.mkdir(parents=True, exist_ok=True)
-  lines = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+  lines = log.read(path)
+  storage.write_text(path, "".join(map(log.as_line, lines)))  # without what a crash has cut short
   found = follow(
     models.steps,
     models.load,
@@ -176,8 +177,10 @@ def _follow(config: ConfigDict, run: Path) -> Scores:
   with open(path, "a", encoding="utf-8") as f:
     for step, metrics in found:
       lines.append({"step": step} | metrics)
-      f.write(json.dumps(lines[-1]) + "\n")
+      f.write(log.as_line(lines[-1]))
       f.flush()
       say(f"step {step}  " + "  ".join(f"{k} {v:.4g}" for k, v in metrics.items()))
-  last = max(lines, key=lambda line: line["step"], default={})
-  return {"tuned": {k: v for k, v in last.items() if k != "step"}} if last else {}
+  if not lines:
+    raise InputError(f"{run} ended, and none of its checkpoints could be read.")
+  last = max(lines, key=lambda line: line["step"])
+  return {"tuned": {k: v for k, v in last.items() if k != "step"}}

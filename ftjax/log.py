@@ -51,7 +51,7 @@ class MetricsLog:
       return
     path = Path(workdir) / METRICS
     kept = [m for m in read(path) if m["step"] <= start] if start else []
-    storage.write_text(path, "".join(map(_line, kept)))
+    storage.write_text(path, "".join(map(as_line, kept)))
     self._file = open(path, "a", encoding="utf-8")
     if tensorboard:
       with hidden("torch"):  # It would load it, for seconds, for what is not used here.
@@ -69,7 +69,7 @@ class MetricsLog:
     if not self._file:
       return
     metrics = dict(metrics) | self._derive(metrics)
-    self._file.write(_line({"step": step} | metrics))
+    self._file.write(as_line({"step": step} | metrics))
     self._file.flush()
     for name, value in metrics.items():
       if self._board:
@@ -87,7 +87,7 @@ class MetricsLog:
 
 
 def read(path: str | Path) -> list[dict]:
-  """The lines of a metrics.jsonl, in order: {"step": ..., name: number, ...}, also of numbers that JSON
+  """The lines of a metrics.jsonl or evaluation.jsonl, in order: {"step": ..., name: number, ...}, also of numbers that JSON
   cannot hold.
 
   A line that is none is left out: the last one, which a crash may have cut short, without a word.
@@ -104,7 +104,8 @@ def read(path: str | Path) -> list[dict]:
 _NOT_IN_JSON = {str(x): x for x in (math.nan, math.inf, -math.inf)}
 
 
-def _line(metrics: Mapping[str, float]) -> str:
+def as_line(metrics: Mapping[str, float]) -> str:
+  """A line that `read` reads; numbers that JSON cannot hold are the strings "nan", "inf" and "-inf"."""
   return json.dumps({k: _number(v) for k, v in metrics.items()}) + "\n"
 
 
@@ -114,7 +115,7 @@ def _number(value) -> float | int | str:
 
 
 def _parsed(line: bytes) -> dict | None:
-  """What `_line` wrote; None where it is something else."""
+  """What `as_line` wrote; None where it is something else."""
   try:
     found = json.loads(line)
   except ValueError:  # UnicodeDecodeError too

@@ -11,7 +11,7 @@ from ftjax.models import hf, stacked
 from ftjax.models.quant import base as quant
 from ftjax.pretrained import computed_in, open_run, variables_of
 from ftjax.train import run_folder
-from ftjax.train.checkpoint import Checkpoints, abstract, restore_trainable
+from ftjax.train.checkpoint import abstract, restore_trainable
 
 
 def run_of(source: str) -> Path | None:
@@ -41,8 +41,7 @@ class RunModels:
 
   def __init__(self, run: Path, mesh=None):
     config = run_config(run)
-    self._folder, self._finished = run / run_folder.CHECKPOINTS, run / run_folder.FINAL
-    self._readers: list[Checkpoints] = []
+    self._run = run
     opened = open_run(config)
     trainable, self._frozen = variables_of(config, opened, mesh)
     self._like = abstract(trainable)
@@ -62,24 +61,17 @@ class RunModels:
   @property
   def finished(self) -> bool:
     """Whether the run will write no more."""
-    return self._finished.is_dir()
+    return (self._run / run_folder.FINAL).is_dir()
 
   def steps(self) -> list[int]:
-    """Steps of the whole checkpoints that are there now, ascending."""
-    if not self._readers and self._folder.is_dir():
-      self._readers.append(Checkpoints(self._folder, read_only=True))
-    return self._readers[0].steps() if self._readers else []
+    """Steps of the checkpoints that are there now, ascending."""
+    return run_folder.saved(self._run)
 
   def load(self, step: int) -> LanguageModel:
-    """The model as it was after `step`. Raises FileNotFoundError where the run has deleted the
-    checkpoint meanwhile."""
-    try:
-      mine = restore_trainable(self._folder, step, self._like)
-      variables = stacked.joined(tree.merge(self._frozen, mine))
-    except Exception as e:  # What a reader meets in a folder that is being deleted can be anything.
-      if (self._folder / str(step)).is_dir():
-        raise
-      raise FileNotFoundError(f"{self._folder} has no checkpoint of step {step} any more") from e
+    """The model as it was after `step`. What is raised for a checkpoint that the run is deleting at
+    that moment can be anything."""
+    mine = restore_trainable(self._run / run_folder.CHECKPOINTS, step, self._like)
+    variables = stacked.joined(tree.merge(self._frozen, mine))
     b = self.base
     return LanguageModel(
       b.checkpoint,

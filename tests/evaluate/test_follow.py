@@ -1,14 +1,16 @@
 """A run that grows while it is watched."""
 
+import pytest
+
 from ftjax.evaluate.follow import follow
 
 
 class Run:
   """A fake run folder: each sleep lets it write more; `gone` checkpoints are listed and cannot be
-  read."""
+  read, for which each has its error."""
 
-  def __init__(self, script, gone=()):
-    self.script, self.gone = list(script), gone
+  def __init__(self, script, gone=None):
+    self.script, self.gone = list(script), gone or {}
     self.steps, self.over = self.script.pop(0), False
 
   def sleep(self, seconds):
@@ -19,7 +21,7 @@ class Run:
 
   def load(self, step):
     if step in self.gone:
-      raise FileNotFoundError(step)
+      raise self.gone[step](step)
     return {"step": step}
 
   def follow(self, **kwargs):
@@ -34,8 +36,11 @@ def test_every_checkpoint_is_evaluated_once_and_in_order():
   assert run.follow() == [(s, {"loss": s / 10}) for s in (10, 20, 30, 40)]
 
 
-def test_done_steps_are_skipped_and_deleted_ones_passed_over():
-  assert [s for s, _ in Run([[1, 2, 3, 4]], gone=(3,)).follow(skip=(1,))] == [2, 4]
+@pytest.mark.parametrize("error", [FileNotFoundError, ValueError, RuntimeError])
+def test_done_steps_are_skipped_and_unreadable_ones_passed_over(capsys, error):
+  assert [s for s, _ in Run([[1, 2, 3, 4]], gone={3: error}).follow(skip=(1,))] == [2, 4]
+  told = capsys.readouterr().err
+  assert f"Reading the checkpoint of step 3 failed and was skipped ({error.__name__}" in told
 
 
 def test_what_the_run_writes_just_before_its_end_is_found():
