@@ -24,7 +24,7 @@ from ftjax.models.decoder import REMAT
 from ftjax.models.quant import base as quant
 from ftjax.parallel import distributed
 from ftjax.parallel.mesh import make_mesh
-from ftjax.pretrained import Opened, open_run, quantized_as, shapes_of, variables_of
+from ftjax.pretrained import Opened, open_run, resolved, shapes_of, variables_of
 from ftjax.research import mfu
 from ftjax.research.report import plan_lines
 from ftjax.text import saved
@@ -64,7 +64,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
   _check(config, mesh)
   workdir = storage.local(workdir, "--workdir")
   opened = open_run(config)
-  config = quantized_as(config, opened)
+  config = resolved(config, opened)
   begun = run_folder.begun(workdir, config)
   with run_folder.held(workdir):
     spec = training.pinned(config.data.train, workdir) if begun else config.data.train

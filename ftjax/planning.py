@@ -24,7 +24,7 @@ from ftjax.parallel import topology as topologies
 from ftjax.parallel.chips import CHIPS, GPUS, Chip
 from ftjax.parallel.mesh import AXES, TIME, make_mesh, mesh_sizes, rows_split
 from ftjax.parallel.topology import Topology
-from ftjax.pretrained import Opened, computed_in, dtype_of, open_run, quantized_as, shapes_of
+from ftjax.pretrained import Opened, computed_in, dtype_of, open_run, resolved, shapes_of
 from ftjax.research.plan import estimate, hlo
 from ftjax.train.state import TrainState
 
@@ -74,7 +74,7 @@ def plan(config: ConfigDict, topology: str) -> Planned:
   """
   where = topologies.parse(topology, GPUS)
   model = described(config)
-  config = quantized_as(config, model.opened)
+  config = resolved(config, model.opened)
   for remat in fitting.remats(config, where.platform, where.count):
     own = fitting.with_remat(config, remat)
     found = (by_formula if where.platform == "gpu" else compiled)(own, where, model)
@@ -106,7 +106,7 @@ def described(config: ConfigDict) -> Model:
     positive(config[room][name], key)
   starting.check(config.adapter, bool(config.model.new_tokens), config.train.only)
   opened = open_run(config, Opened(_checkpoint(config), None, ()))
-  config = quantized_as(config, opened)
+  config = resolved(config, opened)
   quant.check(config.model.quantize, config.adapter.kind)
   return Model(opened, *shapes_of(config, opened))
 

@@ -3,6 +3,7 @@ its weights go, and what of them is trained."""
 
 import copy
 import functools
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ftjax.models.quant import base as quant
 from ftjax.models.tensors import our_shape
 from ftjax.parallel import distributed, rules
 from ftjax.text import tokenizer as tokenizers
+from ftjax.train import rates
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
@@ -86,11 +88,15 @@ def open_run(config, opened: Opened | None = None) -> Opened:
   return replace(opened, checkpoint=padded, virtual=virtual)
 
 
-def quantized_as(config: ConfigDict, opened: Opened) -> ConfigDict:
-  """The config with the format that the model's files have, where they are quantized, as what it
-  asks for: so that everything sees what is trained on."""
+def resolved(config: ConfigDict, opened: Opened) -> ConfigDict:
+  """The config with what the model decides, so that everything sees what is trained, and how: the
+  format of its files, where they are quantized, and the learning rate, where that is 0."""
   config = copy.deepcopy(config)
-  config.model.quantize = opened.checkpoint.format_for(config.model.quantize)
+  checkpoint, o = opened.checkpoint, config.optim
+  config.model.quantize = checkpoint.format_for(config.model.quantize)
+  if not o.learning_rate:
+    shapes = [our_shape(w, checkpoint.config) for w in checkpoint.table]
+    o.learning_rate = rates.suitable(sum(map(math.prod, shapes)), config.adapter.kind, o.name)
   return config
 
 

@@ -15,7 +15,7 @@ from ftjax.models.quant.codes import KINDS
 from ftjax.parallel import topology as topologies
 from ftjax.parallel.chips import GPUS
 from ftjax.parallel.topology import Topology
-from ftjax.pretrained import quantized_as
+from ftjax.pretrained import resolved
 
 COMPILES = 3  # at most, for the fastest plan; and as many for the smallest slice
 REMATS = ("none", "dots", "block", "offload")
@@ -77,7 +77,7 @@ def search(config: ConfigDict, topology: str, say: Callable[[str], None] = print
   """Looks for plans of the same training (the rows of an update stay as many) on a topology and on
   smaller slices of its chip. Raises InputError for bad config."""
   where = topologies.parse(topology, GPUS)
-  config = quantized_as(config, planning.described(config).opened)
+  config = resolved(config, planning.described(config).opened)
   models: dict[str, planning.Model] = {}
   parts: dict[tuple, tuple[int, int, int]] = {}
   tried = compiled = 0

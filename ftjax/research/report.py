@@ -6,7 +6,9 @@ from rich.table import Table
 from ftjax import tree
 from ftjax.parallel.chips import multiplies_bfloat16
 from ftjax.sizes import told
+from ftjax.train import rates
 
+FAR = 8  # times below what suits a model, from which on a rate is worth a word
 LARGE = 10_000_000  # parameters, from which on products are most of a step on a CPU
 
 
@@ -36,6 +38,12 @@ def plan_lines(config, opened, state, plan, warmup: int, tokens: float, mesh, me
     f"evaluates   {every}{patience}; keeps the best",
     f"devices     {mesh.size} x {mesh.devices.flat[0].device_kind} ({shape})",
   ]
+  suits = rates.suitable(trained + frozen, config.adapter.kind, o.name) if o.name != "sgd" else 0
+  if 0 < o.learning_rate < suits / FAR:
+    lines.append(
+      f"hint        a rate of {o.learning_rate:g} is {suits / o.learning_rate:.0f} times below what suits a model of this "
+      f"size ({suits:g}): with few updates it learns little. --config.optim.learning_rate=0 takes what suits"
+    )
   wide = (config.model.compute_dtype or config.model.dtype) == "float32"
   cpu = mesh.size == 1 and mesh.devices.flat[0].platform == "cpu"
   if cpu and wide and trained + frozen >= LARGE and multiplies_bfloat16():

@@ -1,5 +1,6 @@
 """Optimizers and learning-rate schedules by name, from Optax."""
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -9,7 +10,7 @@ import optax.contrib
 from jax.sharding import NamedSharding
 
 from ftjax import tree
-from ftjax.config import InputError, choice, positive
+from ftjax.config import InputError, choice
 from ftjax.parallel.mesh import fit
 from ftjax.train import apollo, leaves, moments, rates
 
@@ -24,7 +25,10 @@ def make_schedule(name: str, learning_rate: float, *, warmup: int, total: int) -
   reach 0 after `total`.
   """
   choice(name, SCHEDULES, "optim.schedule")
-  positive(learning_rate, "optim.learning_rate")
+  if not 0 <= learning_rate < math.inf:
+    raise InputError(
+      f"optim.learning_rate={learning_rate!r} must be greater than 0, or 0 for what suits the model's size."
+    )
   if warmup >= total > 0:
     raise InputError(
       f"optim.warmup is {warmup} updates, but the run has only {total}. Shorten the warmup."

@@ -1,4 +1,5 @@
-"""Learning rates that differ between leaves, as factors of the one rate."""
+"""The learning rate that suits a model, and rates that differ between leaves, as factors of the one
+rate."""
 
 import re
 from collections.abc import Mapping
@@ -13,6 +14,34 @@ from ftjax.config import InputError, positive
 
 _LAST = "/last_layers/"  # of layers that are trained apart: models/stacked.py
 Factor = float | np.ndarray  # of a leaf, or [L], one for each layer
+
+
+# Of full fine-tuning, by parameters: on a straight line between these in logarithms, and flat outside.
+# docs/performance.md says what was measured.
+SMALL, LARGE = (3e5, 2e-3), (1e9, 2e-5)
+ADAPTERS = {"none": 1, "lora": 10, "norms": 10, "ia3": 20, "prompt": 20, "prefix": 20}
+MOST = 1e-2  # of low-rank pairs, which go astray above it
+OPTIMIZERS = {
+  "lion": 1 / 3,
+  "adafactor": 3,
+}  # over AdamW's, whose rate the others share; sgd has none
+
+
+def suitable(parameters: int, adapter: str = "none", optimizer: str = "adamw") -> float:
+  """The learning rate to begin with, rounded to two digits: what optim.learning_rate=0 means.
+
+  parameters: of the base. adapter: adapter.kind. Raises InputError for an optimizer with no such rate.
+  """
+  if optimizer == "sgd":
+    raise InputError(
+      "optim.learning_rate=0 takes the rate that suits the model's size, and for optim.name=sgd none is known. Give "
+      "one: --config.optim.learning_rate=0.1"
+    )
+  ends = [np.log(point) for point in (SMALL, LARGE)]
+  full = np.exp(np.interp(np.log(parameters), *zip(*ends, strict=True)))
+  rate = full * ADAPTERS[adapter]
+  rate = min(rate, MOST) if adapter == "lora" else rate
+  return float(f"{rate * OPTIMIZERS.get(optimizer, 1):.1e}")
 
 
 def check(lora_plus: float, layer_decay: float) -> None:

@@ -11,6 +11,18 @@ from ftjax.parallel.mesh import make_mesh
 from ftjax.research import report
 
 
+def _lines(changes):
+  config = get_config()
+  config.update_from_flattened_dict(changes)
+  opened = SimpleNamespace(checkpoint=SimpleNamespace(hf_config={"model_type": "llama"}))
+  state = SimpleNamespace(
+    trainable={"params": {"embed": jnp.zeros((4, 4))}}, frozen={}, ema=None, start=None
+  )
+  plan = SimpleNamespace(total=10, eval_every=5)
+  mesh = make_mesh(devices=jax.devices()[:1])
+  return report.plan_lines(config, opened, state, plan, 1, 32.5, mesh, None)
+
+
 @pytest.mark.parametrize(
   "changes, units, large, said",
   [
@@ -25,13 +37,15 @@ def test_a_processor_that_is_faster_in_bfloat16_is_told_of(
 ):
   monkeypatch.setattr(report, "multiplies_bfloat16", lambda: units)
   monkeypatch.setattr(report, "LARGE", large)
-  config = get_config()
-  config.update_from_flattened_dict(changes)
-  opened = SimpleNamespace(checkpoint=SimpleNamespace(hf_config={"model_type": "llama"}))
-  state = SimpleNamespace(
-    trainable={"params": {"embed": jnp.zeros((4, 4))}}, frozen={}, ema=None, start=None
-  )
-  plan = SimpleNamespace(total=10, eval_every=5)
-  mesh = make_mesh(devices=jax.devices()[:1])
-  lines = report.plan_lines(config, opened, state, plan, 1, 32, mesh, None)
+  lines = _lines(changes)
   assert any("compute_dtype=bfloat16" in line for line in lines) == said
+
+
+@pytest.mark.parametrize("rate, said", [(2e-5, True), (5e-4, False), (0.1, False)])
+def test_a_rate_far_below_what_suits_the_model_is_told_of(rate, said):
+  lines = "\n".join(_lines({"optim.learning_rate": rate}))
+  assert ("2e-05 is 100 times below what suits a model of this size (0.002)" in lines) == said
+
+
+def test_tokens_are_told_without_padding():
+  assert "10 updates of 32 tokens on average (325 in all, without padding)" in "\n".join(_lines({}))

@@ -1,4 +1,6 @@
-"""Learning rates that differ between leaves: PEFT's LoRA+, and less the lower a layer is."""
+"""The learning rate of a model's size, and rates that differ between leaves: PEFT's LoRA+, and less the lower a layer is."""
+
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -6,6 +8,10 @@ import optax
 import pytest
 
 from ftjax.config import InputError
+from ftjax.defaults import get_config
+from ftjax.models import hf
+from ftjax.models.adapters import starting
+from ftjax.pretrained import resolved
 from ftjax.train import optim, rates
 
 SHAPES = {
@@ -17,6 +23,40 @@ LORA = {
   "lora/layers/mlp/down/a": (3, 5, 2), "lora/layers/mlp/down/b": (3, 2, 4),
   "lora/layers/mlp/down/magnitude": (3, 4),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+  "parameters, full, pairs",
+  [(10_000, 2e-3, 1e-2), (260_032, 2e-3, 1e-2), (1_350_000, 8.5e-4, 8.5e-3), (56_000_000, 1e-4, 1e-3),
+   (10**9, 2e-5, 2e-4), (7 * 10**10, 2e-5, 2e-4)],
+)  # fmt: skip
+def test_a_rate_suits_the_models_size(parameters, full, pairs):
+  assert rates.suitable(parameters) == full
+  assert rates.suitable(parameters, "lora") == pairs
+  assert (
+    rates.suitable(parameters, optimizer="muon")
+    == full
+    > rates.suitable(parameters, optimizer="lion")
+  )
+
+
+def test_every_kind_and_every_optimizer_has_one_or_says_that_it_has_none():
+  for kind in ("none", *starting.NEW):
+    assert rates.suitable(10**6, kind) > 0
+  for name in optim.OPTIMIZERS.keys() - {"sgd"}:
+    assert rates.suitable(10**6, optimizer=name) > 0
+  with pytest.raises(InputError, match="optim.learning_rate=0 .* for optim.name=sgd none is known"):
+    rates.suitable(10**6, optimizer="sgd")
+
+
+@pytest.mark.parametrize("kind, wanted", [("none", 2e-3), ("lora", 1e-2)])
+def test_a_config_takes_the_models_rate_unless_it_has_one(source, kind, wanted):
+  opened = SimpleNamespace(checkpoint=hf.open_checkpoint(source))
+  config = get_config()
+  config.adapter.kind = kind
+  assert resolved(config, opened).optim.learning_rate == wanted
+  config.optim.learning_rate = 3e-7
+  assert resolved(config, opened).optim.learning_rate == 3e-7
 
 
 def test_each_layer_has_a_share_of_the_next_ones_rate():
