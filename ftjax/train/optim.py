@@ -11,6 +11,7 @@ from jax.sharding import NamedSharding
 
 from ftjax import tree
 from ftjax.config import InputError, choice
+from ftjax.defaults import get_config
 from ftjax.parallel.mesh import fit
 from ftjax.train import apollo, leaves, moments, rates
 
@@ -109,6 +110,12 @@ OPTIMIZERS: dict[str, Callable] = {
 }
 
 
+USES = {  # which of b1, b2, eps and rank each reads
+  "adamw": "b1 b2 eps", SCHEDULE_FREE: "b1 b2 eps", "lion": "b1 b2", "sgd": "b1", "adafactor": "",
+  "muon": "b1 b2 eps", "apollo": "b1 b2 eps rank",
+}  # fmt: skip
+
+
 def make_optimizer(
   name: str,
   schedule: optax.Schedule,
@@ -174,8 +181,25 @@ def check(config) -> None:
   choice(o.name, OPTIMIZERS, "optim.name")
   rates.check(config.adapter.lora_plus, o.layer_decay)
   moments.check(o.name, o.moments, o.stochastic_rounding, config.model.dtype, config.adapter.kind)
-  if o.rank < 1:
-    raise InputError(f"optim.rank={o.rank} must be 1 or greater: rows of APOLLO's moments.")
+  ranges = {
+    "b1": (0 <= o.b1 < 1, "at least 0 and below 1"), "b2": (0 <= o.b2 < 1, "at least 0 and below 1"),
+    "eps": (o.eps > 0, "above 0"), "rank": (o.rank >= 1, "1 or greater: rows of APOLLO's moments"),
+    "weight_decay": (o.weight_decay >= 0, "0 (none) or greater"), "clip": (o.clip >= 0, "0 (none) or greater"),
+  }  # fmt: skip
+  for key, (good, allowed) in ranges.items():
+    if not good:
+      raise InputError(f"optim.{key}={o[key]!r} must be {allowed}.")
+  usual = get_config().optim
+  for key in ("b1", "b2", "eps", "rank"):
+    if o[key] != usual[key] and key not in USES[o.name].split():
+      raise InputError(
+        f"optim.{key}={o[key]!r} has no effect with optim.name={o.name}. Leave it at {usual[key]!r}."
+      )
+  if o.stochastic_rounding and o.l2sp:
+    raise InputError(
+      f"optim.l2sp={o.l2sp!r} pulls weights less far than bfloat16 tells them apart, after they were rounded: it "
+      "would be lost. Set optim.stochastic_rounding=False or optim.l2sp=0."
+    )
   if o.name == SCHEDULE_FREE:
     _check_schedule_free(config)
 

@@ -165,3 +165,46 @@ def test_what_schedule_free_does_not_go_with(changes, message):
   )
   with pytest.raises(InputError, match=message):
     optim.check(config)
+
+
+@pytest.mark.parametrize(
+  "changes, message",
+  [
+    ({"b2": 1.0}, "optim.b2=1.0 must be at least 0 and below 1"),
+    ({"b1": -0.1}, "optim.b1=-0.1 must be"),
+    ({"eps": 0.0}, "optim.eps=0.0 must be above 0"),
+    ({"clip": -1.0}, r"optim.clip=-1.0 must be 0 \(none\) or greater"),
+    ({"weight_decay": float("nan")}, "optim.weight_decay=nan must be"),
+    ({"rank": 0}, "optim.rank=0 must be 1 or greater"),
+    ({"rank": 16}, "optim.rank=16 has no effect with optim.name=adamw. Leave it at 128"),
+    ({"name": "lion", "eps": 1e-6}, "optim.eps=1e-06 has no effect with optim.name=lion"),
+    ({"name": "sgd", "b2": 0.9}, "optim.b2=0.9 has no effect with optim.name=sgd"),
+    ({"name": "adafactor", "b1": 0.5}, "optim.b1=0.5 has no effect with optim.name=adafactor"),
+    ({"stochastic_rounding": True, "l2sp": 0.1}, "optim.l2sp=0.1 pulls weights less far"),
+  ],
+)
+def test_settings_out_of_range_or_without_effect_are_refused(changes, message):
+  config = get_config()
+  config.model.dtype = "bfloat16"
+  config.optim.update(changes)
+  with pytest.raises(InputError, match=message):
+    optim.check(config)
+
+
+@pytest.mark.parametrize("name", sorted(optim.OPTIMIZERS))
+def test_what_is_used_is_what_changes_an_update(name):
+  """Of a matrix and a table after three gradients: the table of USES says which numbers count."""
+  mlp = {"up": {"kernel": jnp.asarray(np.random.default_rng(0).normal(size=(1, 4, 6)))}}
+  params = {"params": {"embed": {"tokens": mlp["up"]["kernel"][0]}, "layers": {"mlp": mlp}}}
+
+  def after(**keys):
+    tx = optim.make_optimizer(name, optax.constant_schedule(0.1), clip=0.0, **keys)
+    now, state = params, tx.init(params)
+    for scale in (1.0, -0.005, -0.3):
+      updates, state = tx.update(jax.tree.map(lambda x, s=scale: s * x, params), state, now)
+      now = optax.apply_updates(now, updates)
+    return np.concatenate([np.ravel(x) for x in jax.tree.leaves(now)])
+
+  usual, others = after(), {"b1": 0.5, "b2": 0.5, "eps": 0.5, "rank": 1}
+  used = [key for key, x in others.items() if not np.array_equal(usual, after(**{key: x}))]
+  assert used == optim.USES[name].split()
