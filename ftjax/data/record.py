@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftjax.config import InputError
+from ftjax.log import say
 
 Bad = Callable[[InputError], None]  # called for each broken row, line or member; the rest goes on
 
@@ -32,6 +33,12 @@ def _filled(value: Any) -> Any:
   return value
 
 
+class LeftOut(InputError):
+  """Not broken: what a source leaves out by its rules, counted by kind in one message a file."""
+
+
 def raise_error(error: InputError) -> None:
-  """The strict `Bad`: the first broken row ends the reading."""
-  raise error
+  """The strict `Bad`: the first broken row ends the reading. What is left out is said."""
+  if not isinstance(error, LeftOut):
+    raise error
+  say(str(error))

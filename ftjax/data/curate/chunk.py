@@ -99,7 +99,8 @@ def _through(job: Job, raw: Raw):
       clusters.append(cluster)
   stats = {
     "stream": raw.stream, "number": raw.number, "side": raw.side, "index": raw.index, "last": raw.last,
-    "read": len(raw.examples), "kept": len(kept), "bad": raw.bad, "bad_count": raw.bad_count, "kinds": kinds,
+    "read": len(raw.examples), "kept": len(kept), "bad": raw.bad, "bad_count": raw.bad_count,
+    "left_out": raw.left_out, "kinds": kinds,
     "message": sorted({k for e in kept for m in (*e.messages, *e.rejected) for k in m}),
     "steps": tables,
   }  # fmt: skip

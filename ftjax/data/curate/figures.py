@@ -140,6 +140,13 @@ def bad(table: Table) -> list[dict[str, str]]:
   return [b for stats in table.stats for b in stats["bad"]][:_BAD]
 
 
+def left_out(table: Table) -> list[str]:
+  """What sources left out by their rules, file by file."""
+  told = [message for stats in table.stats for message in stats["left_out"]]
+  more = [f"and {len(told) - _BAD:,} more files with items that were left out"]
+  return told[:_BAD] + more * (len(told) > _BAD)
+
+
 def step_counts(all_steps: list[dict[str, Any]], *names: str) -> dict[str, int]:
   """What the steps of these names counted."""
   out: Counter[str] = Counter()

@@ -16,6 +16,7 @@ from typing import Any
 from ftjax.config import InputError
 from ftjax.data.curate import rows
 from ftjax.data.example import Example, Origin
+from ftjax.data.record import LeftOut
 from ftjax.data.sources._reading import MEMBER
 
 SOURCE, VALIDATION, PARENT = 0, 1, 2  # sides of a stream
@@ -90,6 +91,7 @@ class Raw:
   examples: list[Any] = field(default_factory=list)
   bad: list[dict[str, str]] = field(default_factory=list)
   bad_count: int = 0
+  left_out: list[str] = field(default_factory=list)
   last: bool = False
 
   @property
@@ -109,6 +111,9 @@ def cut(stream: Stream | Parent, limit: int, done: int = 0) -> Iterator[Raw]:
   raw = fresh()
 
   def bad(error: InputError) -> None:
+    if isinstance(error, LeftOut):
+      raw.left_out.append(str(error))
+      return
     raw.bad_count += 1
     if len(raw.bad) < _BAD:
       raw.bad.append({"place": _place(str(error)), "message": str(error)})

@@ -7,11 +7,12 @@ writes it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from ftjax.config import InputError
-from ftjax.data.record import Bad, Record, raise_error
+from ftjax.data.record import Bad, LeftOut, Record, raise_error
 from ftjax.data.sources._markup import iso_date, plain, to_markdown
 from ftjax.data.sources._reading import DEFAULT, Reading, open_input
 from ftjax.data.sources._xml import child, elements, local, text
@@ -24,8 +25,10 @@ _TYPES = ("post", "page")
 
 def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterator[Record]:
   """One record {"text": Markdown, "title", "date", "author", "url", "category", "licence"} for each
-  post and page. Tells `bad` of posts without text, and where the file stops being XML."""
+  post and page. Tells `bad` of posts without text, where the file stops being XML, and at the end how
+  many items of which kind were left out."""
   number, licence = 0, ""
+  left: Counter[str] = Counter()
   with open_input(path, how) as f:
     for element in elements(f, path, ("item", "copyright", "license"), bad, how):
       if local(element) != "item":
@@ -33,7 +36,11 @@ def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterat
         continue
       number += 1
       kind, status = text(element, "post_type") or "post", text(element, "status") or "publish"
-      if kind not in _TYPES or (status != "publish" and not how.drafts):
+      if kind not in _TYPES:
+        left[f"of type {kind}"] += 1
+        continue
+      if status != "publish" and not how.drafts:
+        left[f"{kind}s with status {status} (drafts=True takes them)"] += 1
         continue
       place = f"{path} item {number}"
       try:
@@ -43,6 +50,9 @@ def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterat
       else:
         continue
       bad(error)
+  if left:
+    told = ", ".join(f"{n:,} {what}" for what, n in sorted(left.items()))
+    bad(LeftOut(f"{path}: items that were left out: {told}."))
 
 
 def _post(item: Element, place: str, licence: str) -> dict[str, str]:

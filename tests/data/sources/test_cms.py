@@ -2,7 +2,9 @@
 
 import pytest
 
+from ftjax.data.read import read
 from ftjax.data.sources._reading import Reading
+from tests.data.prepared import document, prepare
 
 WXR = """<?xml version="1.0" encoding="UTF-8" ?>
 <rss version="2.0" xmlns:excerpt="http://wordpress.org/export/1.2/excerpt/"
@@ -51,7 +53,25 @@ def test_posts_and_pages_that_are_published(export, gather):
     "item 6" in bad[0] and "password" in bad[0],
     "item 7" in bad[1] and "no text" in bad[1],
   ] == [True, True]
-  assert len(gather("wxr", path, Reading(drafts=True))[0]) == 3
+  assert bad[2:] == [
+    f"{path}: items that were left out: 1 of type attachment, 1 of type nav_menu_item, "
+    "1 posts with status draft (drafts=True takes them)."
+  ]
+  rows, bad = gather("wxr", path, Reading(drafts=True))
+  assert len(rows) == 3 and "draft" not in bad[2] and "attachment" in bad[2]
+
+
+def test_what_is_left_out_is_a_warning_and_no_bad_row(export, tmp_path, capsys):
+  items = [post(f"T{i}", document(i)) for i in range(3)]
+  path = export(*items, post("Draft", status="draft"), *[post(kind="attachment")] * 5)
+  version = prepare(path, tmp_path / "out")
+  report = version.report
+  assert report["sources"][0]["bad"] == 0 and not report["bad"]
+  told = "5 of type attachment, 1 posts with status draft (drafts=True takes them)"
+  assert [told in w for w in report["warnings"]].count(True) == 1
+  assert told in (version.folder / "card.md").read_text("utf-8").replace("\\", "")
+  assert len(read(str(path))) == 3, "training goes on, and says it"
+  assert told in capsys.readouterr().err
 
 
 def test_an_export_that_breaks_off_gives_what_stands_before(export, gather):
