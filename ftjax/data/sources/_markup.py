@@ -15,7 +15,7 @@ _BLOCKS = (
 )
 _BLOCK = re.compile(rf"<(?:{_BLOCKS})\b", re.I)
 _ATTRIBUTES = 10_000
-_TAG = re.compile(r"""<[a-zA-Z](?:[^<>"']++|"[^"]*+"|'[^']*+')*+""")
+TAG = re.compile(r"""</?[a-zA-Z](?:[^<>"']++|"[^"]*+"|'[^']*+')*+""")
 _ATTRIBUTE = re.compile(r"[\s/\"][^\s/\"=]")
 _RUN = re.compile(r"\s{100,}")
 _SHORTCODE = re.compile(
@@ -53,7 +53,7 @@ def decode_html(raw: bytes, header: str = "") -> str:
 
 def check_tags(page: str) -> None:
   """Raises ValueError for an element of more than 10,000 attributes, which parsers take hours over."""
-  for found in _TAG.finditer(page):
+  for found in TAG.finditer(page):
     if len(found[0]) < 2 * _ATTRIBUTES:
       continue
     bare = re.sub(r"\"[^\"]*\"|'[^']*'", '""', found[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import re
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from ftjax.config import InputError
 from ftjax.data.record import Bad, Record, raise_error
 from ftjax.data.sources._markup import check_tags, decode_html, iso_date, plain
+from ftjax.data.sources._pages import cut_off, mend_tables
 from ftjax.data.sources._reading import DEFAULT, Reading, read_document
 
 
@@ -24,11 +26,15 @@ def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterat
 def pages(raw: bytes, place: str, bad: Bad, header: str = "", url: str = "") -> Iterator[Record]:
   """The record of a page's bytes. header: the Content-Type that it came with."""
   try:
-    fields = _article(decode_html(raw, header), url)
+    page = decode_html(raw, header)
+    fields = _article(page, url)
+    where = cut_off(page)
   except Exception as e:  # Broken pages make parsers fail in many ways of their own.
     bad(InputError(f"{place}: this page cannot be read ({type(e).__name__}: {e})."))
     return
-  if fields:
+  if fields and where:
+    bad(InputError(f"{place}: the page is cut off {where}. Fetch it anew."))
+  elif fields:
     yield Record(fields, place)
   else:
     bad(InputError(f"{place}: the page has no text: nothing in it reads like an article."))
@@ -43,8 +49,10 @@ def _article(page: str, url: str) -> dict[str, str]:
   if tree is None:
     return {}
   with _quiet("trafilatura", "htmldate", "courlan"):
+    article = copy.deepcopy(tree)
+    mend_tables(article)
     text = trafilatura.extract(
-      page, url=url or None, output_format="markdown", include_formatting=True,
+      article, url=url or None, output_format="markdown", include_formatting=True,
       include_comments=False, include_images=False, include_links=False,
     )  # fmt: skip
     if not text or not text.strip():

@@ -1,10 +1,12 @@
 """HTML, Markdown and PDF as documents; pages of nothing are told."""
 
 import gzip
+import time
 
 import pytest
 
 from ftjax.data.sources._markup import decode_html, iso_date, plain, to_markdown
+from ftjax.data.sources._pages import cut_off
 
 WORDS = "The lighthouse keeper wrote down the weather every evening, whatever the weather was. " * 4
 PAGE = f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
@@ -150,3 +152,74 @@ def test_front_matter_runs_no_code(tmp_path, gather):
   (tmp_path / "a.md").write_text(f"---\n{front}\n---\nBody.\n")
   gather("markdown", tmp_path / "a.md")
   assert not mark.exists()
+
+
+def test_a_page_that_is_cut_off_is_told_wherever_it_is(tmp_path, gather):
+  end = PAGE.index("</article>")
+  for at in range(PAGE.index("<h2>"), end, 97):
+    (tmp_path / "a.html").write_text(PAGE[:at], "utf-8")
+    rows, bad = gather("html", tmp_path / "a.html")
+    assert not rows and len(bad) == 1, PAGE[at - 20 : at]
+    assert "the page is cut off inside" in bad[0] or "no text" in bad[0]
+
+
+@pytest.mark.parametrize(
+  ("page", "where"),
+  [
+    ("<p>Half a pa", ""), ("<p>Half a <b>pa", "inside <b>"), ("<p>Half <a href='x", "inside the tag"),
+    ("<p>Half <", ""), ("<p>x<script>var", "inside '<script'"), ("<p>x<!-- half", "inside '<!--'"),
+    ("<div><p>x</div></body>", ""), ("<div><div>x</body></html>", ""), ("<ul><li>x</ul>", ""),
+    ("<p>1 < 2 <em>x</em>", ""), ("<svg><path d='<'/></svg><p>x", ""), ("<div/><p>x", ""),
+    ("<script><b></script>x", ""), ("<!-- <b> -->x", ""), ("<b>x</B>", ""),
+  ],
+)  # fmt: skip
+def test_where_a_page_is_cut_off(page, where):
+  assert cut_off(page).startswith(where) if where else not cut_off(page)
+
+
+def test_whether_a_page_is_cut_off_takes_no_time():
+  start = time.process_time()
+  for page in (
+    "<script" * 100_000,
+    "<!--" * 100_000,
+    "<b '" * 100_000,
+    "<a>" * 100_000,
+    "<" * 10**6,
+  ):
+    cut_off(page)
+  assert time.process_time() - start < 5
+
+
+def article(body):
+  return f"<html><body><main><h1>Hours</h1><p>{WORDS}</p>{body}<p>{WORDS}</p></main></body></html>"
+
+
+def test_lists_in_the_cells_of_a_table_are_kept(tmp_path, gather):
+  body = """<table><tr><th>Day</th><th>Open</th></tr>
+  <tr><td>Monday</td><td>Ring: <ul><li>10 to <b>12</b></li><li>14 to 18<ol><li>not in May</li></ol> or so</li></ul> then knock</td></tr>
+  <tr><td>Sunday</td><td><dl><dt>shop</dt><dd>closed</dd></dl></td></tr></table>
+  <ul><li>outer<ul><li>inner</li></ul></li></ul>"""
+  (tmp_path / "a.html").write_text(article(body))
+  (row,), bad = gather("html", tmp_path / "a.html")
+  lines = [line.strip() for line in row["text"].split("\n")]
+  assert "| Monday | Ring: 10 to 12; 14 to 18 or so; not in May then knock |" in lines
+  assert "| Sunday | shop; closed |" in lines and not bad
+  assert "- outer\n  - inner" in row["text"]
+
+
+def test_a_table_that_lays_out_a_page_is_its_content(tmp_path, gather):
+  page = f"""<html><body><table class="main"><tr><td class="side"><a href="/">Home</a> <a href="/old">Archive</a></td>
+  <td><h1>Levers</h1><p>{WORDS}</p><table><tr><td>arm</td><td>left</td></tr><tr><td>pot</td><td>one</td></tr></table>
+  <p>Then, later on, {WORDS}</p></td><td id="right-sidebar">Our newest and best offers of the whole week</td></tr></table></body></html>"""
+  (tmp_path / "a.html").write_text(page)
+  (row,), bad = gather("html", tmp_path / "a.html")
+  assert "The lighthouse keeper" in row["text"] and "Then, later" in row["text"] and not bad
+  assert "| pot | one |" in row["text"], "a table of data in it stays one"
+  assert "Home" not in row["text"] and "offers" not in row["text"]
+
+
+def test_a_table_of_data_stays_one(tmp_path, gather):
+  body = "<table><tr><td><p>Iris</p></td><td><p>by the pond</p><p>in May</p></td></tr><tr><td>Thyme</td><td><a href='x'>wall</a></td></tr></table>"
+  (tmp_path / "a.html").write_text(article(body))
+  (row,), _ = gather("html", tmp_path / "a.html")
+  assert "| Iris | by the pond in May |" in row["text"] and "| Thyme | wall |" in row["text"]
