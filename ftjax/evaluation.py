@@ -10,10 +10,9 @@ from ml_collections import ConfigDict
 from ftjax import log, storage
 from ftjax.comparison import Comparison, mesh_of
 from ftjax.config import InputError, choice, positive
-from ftjax.evaluate import showing
+from ftjax.evaluate import cautions, showing
 from ftjax.evaluate.floor import FLOOR, floors
 from ftjax.evaluate.follow import follow
-from ftjax.evaluate.limits import too_short
 from ftjax.evaluate.outputs import split_kinds
 from ftjax.evaluate.pmapped import PARTITIONS
 from ftjax.evaluate.prompts import asked_of
@@ -91,7 +90,8 @@ def evaluate(config: ConfigDict) -> Scores:
   storage.write_text(output / "evaluation.json", json.dumps(scores, indent=2) + "\n")
   written, warnings, limit = [output / "evaluation.json"], [], config.max_new_tokens
   if judge.prompts:
-    warnings += too_short(known, judge.prompts, texts["tuned"], limit, "max_new_tokens")
+    warnings += cautions.too_short(known, judge.prompts, texts["tuned"], limit, "max_new_tokens")
+    warnings += cautions.no_gain(scores)
     written += showing.write(
       output, judge.prompts, texts, scores, limit=config.shown, warnings=warnings
     )

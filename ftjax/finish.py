@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import jax
 
 from ftjax import interpolation, storage, tree
-from ftjax.evaluate import showing
+from ftjax.evaluate import cautions, showing
 from ftjax.evaluate.floor import FLOOR, floors
-from ftjax.evaluate.limits import too_short
 from ftjax.evaluate.prompts import asked_of, validation_prompts
 from ftjax.evaluate.samples import TEXT_METRICS, generate_and_score
 from ftjax.evaluate.table import scores_table
@@ -78,16 +77,16 @@ def finish(
   write_model(workdir / run_folder.BEST, variables, config, opened, data.template)
   if jax.process_index() == 0:
     unfinished.replace(final)
-  if best == 0:
-    say(
-      "No evaluation was better than the base's: best/ is the base itself. Try another optim.learning_rate."
-    )
   if best < 0 and stopping.waited:
     say("warning: no evaluation gave a number, so that none is the best: best/ is the last model.")
 
   # The models are written. What follows measures and shows them, and no failure there may take them.
   scores: dict[str, dict] = {}
   written, warnings = Written([], {}, {}), []
+  if best == 0:
+    warnings += [
+      "No evaluation was better than the base's: best/ is the base itself. Try another optim.learning_rate."
+    ]
   with skip_on_error("Reading the losses", again):
     scores = validation_scores(workdir, best)
   if point:
@@ -96,9 +95,15 @@ def finish(
     written = write_texts(config, opened, variables, data, mesh)
     scores = {n: scores.get(n, {}) | written.scores.get(n, {}) for n in (FLOOR, "base", "tuned")}
     scores = {name: some for name, some in scores.items() if some}
-    warnings += _warnings(config, opened, written)
+    warnings += _warnings(config, data, opened, written, scores)
   if jax.process_index() == 0:
-    _show(workdir, best, scores, written, warnings, point, points, again)
+    title = f"validation, step {best}" if best >= 0 else "general text, last step"
+    title += f", {point['alpha']:g} of the way from the base" if point else ""
+    title += f", stopped early after step {outcome.step}" if outcome.reason == "early" else ""
+    found = {"best_step": best} | scores
+    if point:
+      found["interpolation"] = {"alpha": point["alpha"], "points": points}
+    _show(workdir, title, found, scores, written, warnings, again)
   return scores
 
 
@@ -119,23 +124,19 @@ def _best(workdir: Path, best: int, last: int, like, initial):
     return last, restore_trainable(checkpoints, last, like)
 
 
-def _warnings(config, opened: Opened, written: Written) -> list[str]:
+def _warnings(config, data, opened: Opened, written: Written, scores) -> list[str]:
   """What a reader of the scores should know before believing them."""
-  if not written.prompts:
-    return []
-  return too_short(
-    opened.tokenizer, written.prompts, written.texts["tuned"], config.eval.max_new_tokens,
-    "eval.max_new_tokens",
-  )  # fmt: skip
+  found = cautions.cut_rows(data.report)
+  if written.prompts:
+    found += cautions.too_short(
+      opened.tokenizer, written.prompts, written.texts["tuned"], config.eval.max_new_tokens,
+      "eval.max_new_tokens",
+    )  # fmt: skip
+  return found + cautions.no_gain(scores)
 
 
-def _show(
-  workdir: Path, best: int, scores, written: Written, warnings, point, points, again: str
-) -> None:
-  """Writes evaluation.json, samples and loss.png, and prints the table."""
-  found = {"best_step": best} | scores
-  if point:
-    found["interpolation"] = {"alpha": point["alpha"], "points": points}
+def _show(workdir: Path, title: str, found, scores, written: Written, warnings, again: str) -> None:
+  """Writes evaluation.json (`found`), samples and loss.png, and prints the table."""
   with skip_on_error("Writing evaluation.json", again):
     storage.write_text(workdir / "evaluation.json", json.dumps(found, indent=2) + "\n")
   if written.prompts:
@@ -144,10 +145,8 @@ def _show(
   with skip_on_error("Drawing loss.png", again):
     plots.save_loss(workdir)
   if scores:
-    title = f"validation, step {best}" if best >= 0 else "general text, last step"
-    note = f", {point['alpha']:g} of the way from the base" if point else ""
     with skip_on_error("Printing the table", again):
-      report.show(scores_table(scores, title + note, warnings))
+      report.show(scores_table(scores, title, warnings))
   shown = [
     workdir / name
     for name in ("samples.html", "samples.md", "loss.png")

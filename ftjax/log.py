@@ -132,7 +132,8 @@ class ProgressLine:
 
   def __init__(self, total: int, start: int = 0, console: Console | None = None):
     self._console = console or Console(file=sys.stderr)
-    self._total, self._start, self._began = total, start, time.monotonic()
+    self._total = total
+    self._first: tuple[int, float] | None = None  # the first update that ended, and when
     self._quiet = jax.process_index() != 0
     self._bar = None
     if self._console.is_terminal and not self._quiet:
@@ -156,8 +157,16 @@ class ProgressLine:
     if self._bar:
       self._bar.update(self._task, completed=step, **({"numbers": numbers} if numbers else {}))
     elif numbers:
-      left = (time.monotonic() - self._began) / max(1, step - self._start) * (self._total - step)
-      self.say(f"step {step}/{self._total}  {numbers}  {left:.0f} s left")
+      self.say(f"step {step}/{self._total}  {numbers}{self._left(step)}")
+    self._first = self._first or (step, time.monotonic())
+
+  def _left(self, step: int) -> str:
+    """The time left, by the updates since the first: compilation is in that one, and says nothing of
+    the others."""
+    if self._first is None or step <= self._first[0]:
+      return ""
+    first, began = self._first
+    return f"  {(time.monotonic() - began) / (step - first) * (self._total - step):.0f} s left"
 
   def say(self, text: str) -> None:
     """A line of its own, above the bar."""

@@ -63,7 +63,7 @@ def test_a_run_is_judged_as_it_judged_itself(run):
   assert scores["tuned"]["loss"] < scores["base"]["loss"]
   assert json.loads((workdir / "evaluation" / "evaluation.json").read_text()) == scores
   samples = (workdir / "evaluation" / "samples.md").read_text()
-  assert "**base model**" in samples and "**tuned model**" in samples and "> name\\[" in samples
+  assert "**base model**" in samples and "**tuned model**" in samples and "> name[" in samples
   assert (workdir / "evaluation" / "samples.html").is_file()
 
 

@@ -13,6 +13,7 @@ from ftjax import tree
 from ftjax.finetuning import finetune
 from ftjax.models import hf
 from ftjax.pretrained import read_weights
+from ftjax.train.loop import Outcome
 from tests.text.conftest import make
 from tests.train import toy
 
@@ -74,13 +75,33 @@ def test_a_best_checkpoint_that_is_gone_leaves_the_last_model(tmp_path, monkeypa
   assert json.loads((tmp_path / "evaluation.json").read_text())["best_step"] == 4
 
 
+def test_the_table_says_what_to_know_before_believing_it(tmp_path, monkeypatch, capsys):
+  monkeypatch.setattr(ftjax.finish, "write_model", lambda folder, *args: folder.mkdir())
+  monkeypatch.setattr(ftjax.finish, "write_texts", lambda *args: ftjax.finish.Written([], {}, {}))
+  losses = {"base": {"loss": 1.0}, "tuned": {"loss": 1.0}}
+  monkeypatch.setattr(ftjax.finish, "validation_scores", lambda *args: losses)
+  state = SimpleNamespace(frozen={}, evaluated=dict)
+  report = SimpleNamespace(cut=0.395, max_length=64, lengths={"99%": 90, "longest": 120})
+  assert losses == _finish(
+    tmp_path, best_step=0, outcome=Outcome(state, 4, "early"),
+    data=SimpleNamespace(template=None, report=report),
+  )  # fmt: skip
+  told = " ".join(capsys.readouterr().out.split())
+  for what in (
+    "validation, step 0, stopped early after step 4",
+    "warning: No evaluation was better than the base's: best/ is the base itself.",
+    "warning: 39.5% of the rows lost their end to data.max_length=64",
+  ):
+    assert what in told
+
+
 def _finish(workdir, best_step=4, **changes):
   """finish, of a run of four updates whose model is nothing."""
   workdir.mkdir(exist_ok=True)
   config = toy.run_config("a", "b")
   state = SimpleNamespace(frozen={}, evaluated=dict)
   args = dict(
-    opened=None, data=SimpleNamespace(template=None), outcome=SimpleNamespace(state=state, step=4),
+    opened=None, data=SimpleNamespace(template=None), outcome=Outcome(state, 4, "done"),
     stopping=SimpleNamespace(best_step=best_step, waited=0), mesh=None, initial=dict, evaluate=None, objective=None,
   )  # fmt: skip
   return ftjax.finish.finish(config, workdir, **(args | changes))

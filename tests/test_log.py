@@ -114,3 +114,17 @@ def test_progress_in_a_file_is_plain_lines(capsys):
     0
   ].endswith("s left")
   assert out[1:] == ["[not markup]"]
+
+
+def test_compilation_is_not_counted_in_the_time_that_is_left(monkeypatch, capsys):
+  from rich.console import Console
+
+  now = [0.0]
+  monkeypatch.setattr(log.time, "monotonic", lambda: now[0])
+  line = log.ProgressLine(72, console=Console(width=200))
+  numbers = {"train/loss": 1.0, "train/tokens_per_second": 1.0, "train/learning_rate": 1e-4}
+  for step, now[0] in ((1, 23.0), (2, 24.0), (10, 32.0)):  # 23 s of compilation, then 1 s an update
+    line.update(step, numbers)
+  out = capsys.readouterr().out.splitlines()
+  assert out[0].endswith("lr 1.00e-04")
+  assert out[1].endswith("  70 s left") and out[2].endswith("  62 s left")

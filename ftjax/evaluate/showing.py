@@ -169,5 +169,5 @@ def _quoted(text: str) -> list[str]:
 def _plain(text: str) -> str:
   """Text in which HTML, entities, links and images of Markdown stand as they are written."""
   return re.sub(
-    r"\\(?=[!-/:-@\[-`{-~])|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\[|\](?=[(:\[])", r"\\\g<0>", text
+    r"\\(?=[!-/:-@\[-`{-~])|<(?=[A-Za-z/!?])|&(?=#?\w+;)|(?<=!)\[|(?<=\])[(:\[]", r"\\\g<0>", text
   )

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+from etils import epath
 
 from ftjax import storage
 from ftjax.config import InputError
@@ -188,8 +189,10 @@ def restore_trainable(folder: str | Path, step: int, trainable):
   if not path.is_dir():
     raise FileNotFoundError(f"{path} is not there")
   try:
+    # A checkpointer's own metadata() warns of a file that parts of a checkpoint never have.
+    found = ocp.PyTreeCheckpointHandler().metadata(epath.Path(path)).tree
     with ocp.PyTreeCheckpointer() as reader:
-      part = "ema" if "ema" in reader.metadata(path).item_metadata.tree else "trainable"
+      part = "ema" if "ema" in found else "trainable"
       target = {part: trainable}
       args = ocp.args.PyTreeRestore(
         item=target,

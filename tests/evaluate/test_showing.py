@@ -63,7 +63,9 @@ def test_markdown_is_read_as_it_stands_in_a_terminal(tmp_path):
 
 def test_no_text_acts_as_markdown_or_html(tmp_path):
   text, _ = written(tmp_path)
-  shown = '> \\<script>alert(1)\\</script> & \\&lt; !\\[x\\](http://a.b/c) \\[y\\]: z \\\\\\<b> "\ufffd\\[31m'
+  shown = (
+    '> \\<script>alert(1)\\</script> & \\&lt; !\\[x]\\(http://a.b/c) [y]\\: z \\\\\\<b> "\ufffd[31m'
+  )
   assert shown in text.splitlines()
   assert "Warning: \\<i> is short" in text
 

@@ -1,11 +1,13 @@
 """Scores beside their floor, and warnings of limits that are too short."""
 
+from types import SimpleNamespace
+
 import pytest
 import sacrebleu
 from rich.console import Console
 
+from ftjax.evaluate.cautions import cut_rows, no_gain, too_short
 from ftjax.evaluate.floor import floors, other_texts
-from ftjax.evaluate.limits import too_short
 from ftjax.evaluate.outputs import Asked
 from ftjax.evaluate.table import columns, rows, scores_table
 from ftjax.generate.generator import Completion
@@ -73,3 +75,20 @@ def test_a_limit_below_the_references_is_named_with_the_value_to_set():
   assert needed <= value < needed + 16
   assert too_short(tokenizer, prompts, texts[1:], 8, "x") == []  # Nothing was cut.
   assert too_short(tokenizer, prompts, texts, needed, "x") == []  # The references have room.
+
+
+def test_scores_that_are_not_above_the_floor_are_named():
+  assert no_gain(SCORES) == no_gain({"tuned": {"bleu": 1.0}}) == no_gain({"tuned": {}}) == []
+  (warning,) = no_gain(
+    {"floor": {"bleu": 25.0, "chrf": 30.0}, "tuned": {"bleu": 0.4, "chrf": 30.0}}
+  )
+  assert "no higher than the references of other prompts" in warning
+  assert "optim.learning_rate" in warning
+
+
+def test_rows_that_lost_their_end_are_named_with_the_key_to_raise():
+  report = SimpleNamespace(cut=0.395, max_length=64, lengths={"99%": 90, "longest": 120})
+  (warning,) = cut_rows(report)
+  assert warning.startswith("39.5% of the rows lost their end to data.max_length=64")
+  assert "data.max_length=120" in warning and "90 for 99%" in warning
+  assert cut_rows(SimpleNamespace(cut=0.0)) == []
