@@ -40,6 +40,7 @@ def evaluate(config: ConfigDict) -> Scores:
   """
   _check(config)
   run = run_of(config.source)
+  output = storage.local(config.output or (run or Path()) / "evaluation", "output")
   if config.follow:
     if run is None:
       raise InputError(
@@ -49,7 +50,7 @@ def evaluate(config: ConfigDict) -> Scores:
       raise InputError(
         "follow=True is for one process: each would see other checkpoints as the newest."
       )
-    return _follow(config, run)
+    return _follow(config, run, output)
   source = (
     str(run / run_folder.BEST) if run is not None and Path(config.source) == run else config.source
   )
@@ -86,7 +87,6 @@ def evaluate(config: ConfigDict) -> Scores:
   scores = {name: scores[name] for name in (FLOOR, "base", "tuned") if scores.get(name)}
   if jax.process_index():
     return scores  # the first of several processes writes
-  output = _output(config, run)
   storage.write_text(output / "evaluation.json", json.dumps(scores, indent=2) + "\n")
   written, warnings, limit = [output / "evaluation.json"], [], config.max_new_tokens
   if judge.prompts:
@@ -154,15 +154,11 @@ def _new_tokens(run: Path | None, tokenizer, base) -> str:
   return ", ".join(t for t in sorted(vocabulary, key=vocabulary.get) if t not in known)
 
 
-def _output(config: ConfigDict, run: Path | None) -> Path:
-  return Path(config.output or ((run or Path()) / "evaluation"))
-
-
-def _follow(config: ConfigDict, run: Path) -> Scores:
+def _follow(config: ConfigDict, run: Path, output: Path) -> Scores:
   """Evaluates each checkpoint of a run, and goes on where an earlier call stopped."""
   models = RunModels(run, mesh_of(config))
   judge = Comparison(config, run, models.base)
-  path = _output(config, run) / "evaluation.jsonl"
+  path = output / "evaluation.jsonl"
   path.parent.mkdir(parents=True, exist_ok=True)
   lines = log.read(path)
   storage.write_text(path, "".join(map(log.as_line, lines)))  # without what a crash has cut short

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ftjax import plugin
+from ftjax import plugin, storage
 from ftjax.config import InputError
 from ftjax.data.curate import assemble, gather, inputs, place, publish
 from ftjax.data.curate import settings as settings_
@@ -195,7 +195,7 @@ def _output(settings: dict) -> Path:
     from ftjax.data.tokens import TokenCounter
 
     TokenCounter(settings["card"]["tokenizer"])([])
-  return Path(settings["output"]).expanduser()
+  return storage.local(settings["output"], "output")
 
 
 @contextlib.contextmanager

@@ -49,13 +49,33 @@ def is_remote(path: str | Path) -> bool:
 
 def local(path: str | Path, flag: str) -> Path:
   """Where to write, as the flag (or config key) of this name says, "~" expanded. Raises InputError
-  for a path into a bucket."""
+  for a path into a bucket, and where nothing can be written there as things are now."""
   if is_remote(path):
     raise InputError(
       f"{flag}={path}: what is written needs a folder of a file system. Mount the bucket (gcsfuse BUCKET /mnt/BUCKET, "
       "or mount-s3) and give the path there, on every host of a run, or write to a disk and copy the folder afterwards."
     )
-  return Path(path).expanduser()
+  path = Path(path).expanduser()
+  try:
+    _writable(path.absolute())
+  except OSError as e:
+    raise InputError(f"{flag}={path}: {explain(e) or e}") from e
+  return path
+
+
+def _writable(path: Path) -> None:
+  """Raises the OSError that making or replacing a file or folder would meet."""
+  with suppress(FileNotFoundError):
+    path.lstat()  # ENAMETOOLONG, ELOOP, ENOTDIR
+  there = next(p for p in (path, *path.parents) if os.path.lexists(p))
+  refused = lambda number: OSError(number, os.strerror(number), str(there))
+  if there.is_symlink() and not there.exists():
+    raise refused(errno.EEXIST)
+  if not there.is_dir() and there != path:
+    raise refused(errno.ENOTDIR)
+  folder = there if there.is_dir() else there.parent
+  if not os.access(folder, os.W_OK | os.X_OK):
+    raise refused(errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES)
 
 
 _EXTRAS = {

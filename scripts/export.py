@@ -31,7 +31,7 @@ def main() -> int | None:
   from ftjax.models import verify
 
   model, kind, merge = _MODEL.value, _QUANTIZE.value, _MERGE.value
-  if storage.Path(_OUTPUT.value).exists():
+  if storage.local(_OUTPUT.value, "--output").exists():
     raise InputError(f"{_OUTPUT.value} is there already. Give another --output.")
   if bool(model) != bool(kind) or (kind and (_RUN.value or _BASE.value or _ADAPTER.value or merge)):
     raise InputError("--model and --quantize go together, and with neither a run nor an adapter.")

@@ -207,6 +207,28 @@ def test_what_the_file_system_refuses_is_told_with_the_mend(tmp_path):
   assert storage.explain(OSError(errno.ECONNRESET, "reset")) == ""
 
 
+def test_outputs_that_cannot_be_written_are_refused_before_any_work(tmp_path, monkeypatch):
+  file, dangling = tmp_path / "file", tmp_path / "dangling"
+  file.write_text("x")
+  dangling.symlink_to(tmp_path / "nothing")
+  refused = {
+    file / "run": "A file stands where a folder is needed",
+    file / "deep" / "run": "A file stands where a folder is needed",
+    dangling: "a link that leads nowhere, stands there",
+    dangling / "run": "a link that leads nowhere, stands there",
+    tmp_path / ("n" * 300): "shorter path",
+  }
+  for path, mend in refused.items():
+    with pytest.raises(InputError, match=f"--output=.*{mend}"):
+      storage.local(path, "--output")
+  assert storage.local(tmp_path / "new" / "run", "--output") == tmp_path / "new" / "run"
+  assert storage.local(file, "--output") == file, "a file may be replaced"
+  monkeypatch.setattr(storage.os, "access", lambda *_: False)
+  with pytest.raises(InputError, match=f"{tmp_path}: Permission denied. .*change its rights"):
+    storage.local(tmp_path / "run", "--output")
+  assert not (tmp_path / "new").exists()
+
+
 def test_compressed_files_are_opened_as_what_they_hold(tmp_path):
   (tmp_path / "a.txt.gz").write_bytes(gzip.compress("grüß".encode()))
   with storage.open_file(tmp_path / "a.txt.gz", "rt", encoding="utf-8") as f:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftjax import sizes
+from ftjax import sizes, storage
 from ftjax.config import InputError
 from ftjax.data.versions import manifest as versions
 from ftjax.data.versions.manifest import LATEST, Version
@@ -86,6 +86,8 @@ def validate(path: str, fix: str | None, max_line: Any) -> int:
   was asked for."""
   from ftjax.data.lint import check as lint
 
+  if fix:
+    storage.local(fix, "--fix")
   findings = lint(path, fix, max_line=sizes.parse(max_line, "run.max_line"))
   for line in findings.lines():
     _console().print(line, highlight=False, markup=False, soft_wrap=True)
