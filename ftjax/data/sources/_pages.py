@@ -14,6 +14,7 @@ _CLOSED = {
   "a", "article", "aside", "b", "blockquote", "code", "div", "em", "figure", "footer", "form", "h1", "h2", "h3", "h4",
   "h5", "h6", "header", "i", "main", "nav", "ol", "pre", "script", "section", "span", "strong", "style", "table", "ul",
 }  # fmt: skip
+_BEGUN = re.compile(r"<(?:html|body)\b", re.I)
 _ENDED = re.compile(r"</(?:html|body)\s*>", re.I)
 
 
@@ -39,10 +40,13 @@ def cut_off(page: str) -> str:
       depth[name] = max(0, depth.get(name, 0) - 1) if closing else depth.get(name, 0) + 1
   if last and ">" not in page[last.start() :]:
     return f"inside the tag {last[0][:40]!r}"
+  if _ENDED.search(page):
+    return ""
   still = sorted(name for name, count in depth.items() if count)
-  if still and not _ENDED.search(page):
-    return f"inside {', '.join(f'<{name}>' for name in still[:3])}"
-  return ""
+  after = page[last.end() :].strip("> \n") if last else ""
+  if not still and _BEGUN.search(page) and after[-1:].isalnum():  # a text that ends in the middle
+    still = ["body"]
+  return f"inside {', '.join(f'<{name}>' for name in still[:3])}" if still else ""
 
 
 _CELLS = {"td", "th"}

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from ftjax.config import InputError
 from ftjax.data.record import Bad, Record, raise_error
+from ftjax.data.sources._columns import NotApart, Pieces, in_order
+from ftjax.data.sources._hyphens import Words
 from ftjax.data.sources._markup import iso_date
 from ftjax.data.sources._reading import DEFAULT, Reading, read_document
 from ftjax.data.sources.html import _quiet
@@ -38,8 +40,10 @@ def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterat
   pages, facts, faults = found
   for fault in faults:
     bad(fault)
-  text = "\n\n".join(filter(None, map(paragraphs, without_running_heads(pages))))
-  text = _across_pages(text)
+  pages = without_running_heads(pages)
+  words = Words(line for page in pages for line in page)
+  text = "\n\n".join(filter(None, (paragraphs(page, words) for page in pages)))
+  text = _across_pages(text, words)
   if text:
     yield Record({"text": text} | facts, path)
   elif not faults:
@@ -63,8 +67,13 @@ def _read(raw: bytes, path: str):
     place = f"{path}:{number + 1}"
     try:
       page = reader.pages[number]
-      lines = _lines(page)
+      lines = _in_columns(page)
       drawn = not any(lines) and _has_image(page)
+    except NotApart:
+      faults.append(
+        InputError(f"{place}: this page's columns are drawn row by row, and cannot be told apart.")
+      )
+      continue
     except Exception as e:
       faults.append(InputError(f"{place}: this page cannot be read ({type(e).__name__}: {e})."))
       continue
@@ -76,7 +85,14 @@ def _read(raw: bytes, path: str):
   return pages, facts, faults
 
 
-def _lines(page: PageObject) -> list[str]:
+def _in_columns(page: PageObject) -> list[str]:
+  """A page's lines, column by column where they are drawn row by row."""
+  pieces = Pieces()
+  lines = _lines(page, pieces)
+  return (in_order(page) if pieces.interleaved else None) or lines
+
+
+def _lines(page: PageObject, pieces: Pieces) -> list[str]:
   """A page's lines, in the order of the file, with an empty one where the space above a line is
   clearly larger than usual."""
   lines: list[str] = [""]
@@ -92,7 +108,7 @@ def _lines(page: PageObject) -> list[str]:
       if piece.strip() and heights[-1] is None:
         heights[-1] = tm[5] * cm[3] + cm[5]
 
-  page.extract_text(visitor_text=visit)
+  page.extract_text(visitor_text=visit, visitor_operand_before=pieces)
   kept = [(line.strip(), y) for line, y in zip(lines, heights, strict=True) if line.strip()]
   gaps = [a[1] - b[1] for a, b in itertools.pairwise(kept)]
   down = sorted(gap for gap in gaps if gap > 0)
@@ -139,8 +155,8 @@ def without_running_heads(pages: list[list[str]]) -> list[list[str]]:
   return pages
 
 
-def paragraphs(lines: list[str]) -> str:
-  """A page's lines as paragraphs. A paragraph ends at an empty line, before a bullet, and at a
+def paragraphs(lines: list[str], words: Words) -> str:
+  """A page's lines as paragraphs. words: of the whole file. A paragraph ends at an empty line, before a bullet, and at a
   sentence's end in a line shorter than usual; a word divided by a hyphen at a line's end is made
   whole."""
   lengths = sorted(len(line) for line in lines if line.strip())
@@ -150,24 +166,28 @@ def paragraphs(lines: list[str]) -> str:
     text = " ".join(line.split())
     if not text or _BULLET.match(text):
       out, current = [*out, current], ""
-    current = _joined(current, text)
+    current = _joined(current, text, words)
     if re.search(r"[.!?:][\"'”’)]?$", text) and len(line) < _SHORT * usual:
       out, current = [*out, current], ""
   return "\n\n".join(filter(None, [*out, current]))
 
 
-def _joined(before: str, after: str) -> str:
+def _joined(before: str, after: str, words: Words) -> str:
   if not before or not after:
     return before + after
-  if re.search(r"[^\W\d_]{2}[-\u00ad\u2010]$", before) and after[0].islower():
-    return before[:-1] + after
+  if words.divided(before, after):
+    return words.whole(before, after)
   return f"{before} {after}"
 
 
-def _across_pages(text: str) -> str:
+def _across_pages(text: str, words: Words) -> str:
   """A sentence that a page break cut in two is one paragraph."""
-  return re.sub(
-    r"([^\W\d_]{2})[-\u00ad\u2010]\n\n(?=[a-zà-ÿ])",
-    r"\1",
-    re.sub(r"([\w,;])\n\n(?=[a-zà-ÿ])", r"\1 ", text),
-  )
+  out: list[str] = []
+  for paragraph in text.split("\n\n"):
+    if out and words.divided(out[-1], paragraph):
+      out[-1] = words.whole(out[-1], paragraph)
+    elif out and re.search(r"[\w,;]$", out[-1]) and re.match("[a-zà-ÿ]", paragraph):
+      out[-1] += f" {paragraph}"
+    else:
+      out.append(paragraph)
+  return "\n\n".join(out)

@@ -166,7 +166,8 @@ def test_a_page_that_is_cut_off_is_told_wherever_it_is(tmp_path, gather):
 @pytest.mark.parametrize(
   ("page", "where"),
   [
-    ("<p>Half a pa", ""), ("<p>Half a <b>pa", "inside <b>"), ("<p>Half <a href='x", "inside the tag"),
+    ("<p>Half a pa", ""), ("<html><body><p>Half a pa", "inside <body>"), ("<html><p>A whole one.", ""),
+    ("<p>Half a <b>pa", "inside <b>"), ("<p>Half <a href='x", "inside the tag"),
     ("<p>Half <", ""), ("<p>x<script>var", "inside '<script'"), ("<p>x<!-- half", "inside '<!--'"),
     ("<div><p>x</div></body>", ""), ("<div><div>x</body></html>", ""), ("<ul><li>x</ul>", ""),
     ("<p>1 < 2 <em>x</em>", ""), ("<svg><path d='<'/></svg><p>x", ""), ("<div/><p>x", ""),
