@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 Messages = Sequence[Mapping[str, Any]]
 _PLAIN = ("system", "user", "assistant")
-# Templates want a call's arguments as a mapping or as JSON text, and the content beside it as "" or none.
-_STYLES = ((False, False), (True, False), (False, True), (True, True))
 
 
 def plain(messages: Messages, separator: str, eos: str, place: str) -> str:
@@ -63,24 +61,19 @@ class Chat:
   def __init__(self, tokenizer: PreTrainedTokenizerBase):
     self.tokenizer = tokenizer
     self._known: dict[tuple, tuple | None] = {}
-    self._as_text: tuple[bool, bool] | None = None
+    self._as_text: bool | None = None
 
   def render(self, messages: Messages, prompt: bool, place: str) -> str:
     """prompt: ends with what stands before an answer. Raises InputError naming the place for what
     the template refuses."""
     try:
-      return self._call(self._taken(messages), prompt)
+      return self._call(messages, prompt, any(map(_calls, messages)) and self._text_arguments())
     except (sandbox.Failed, ValueError) as e:
       roles = ", ".join(str(m.get("role")) for m in messages)
       raise InputError(
         f"{place}: the chat template cannot render these messages (roles: {roles}): {e}. Change the row, or use "
         "data.template='plain'."
       ) from e
-
-  def _taken(self, messages: Messages) -> list[dict[str, Any]]:
-    """Messages as the template takes them; "tools" are still the first one's."""
-    calls = any(m.get("tool_calls") for m in messages)
-    return _in_style(messages, self._style() if calls else _STYLES[0])
 
   def check(self, messages: Messages, text: str, place: str) -> None:
     """Raises InputError naming the message of which `text`, the rendering of `messages`, says
@@ -118,12 +111,13 @@ class Chat:
     calls = f"message {i + 1} ({messages[i]['role']}) calls {name!r}, which"
     return calls if part == "tool_calls" else f"the row offers the tool {name!r}, which"
 
-  def _style(self) -> tuple[bool, bool]:
+  def _text_arguments(self) -> bool:
+    """Whether the template wants the arguments of a call as JSON text rather than as a mapping."""
     if self._as_text is None:
-      self._as_text = next(filter(self._speaks, _STYLES), _STYLES[0])
+      self._as_text = not self._speaks(as_text=False) and self._speaks(as_text=True)
     return self._as_text
 
-  def _speaks(self, style: tuple[bool, bool]) -> bool:
+  def _speaks(self, as_text: bool) -> bool:
     """Whether a call is rendered, and as JSON or the like rather than as Python or escaped."""
     function = {"name": "probe", "arguments": {"probed": "a probe's value"}}
     call = {"id": "probe0000", "type": "function", "function": function}
@@ -132,30 +126,25 @@ class Chat:
       {"role": "assistant", "content": "", "tool_calls": [call]},
     ]
     try:
-      text = self._call(_in_style(messages, style), False)
+      text = self._call(messages, False, as_text)
     except (sandbox.Failed, ValueError):
       return False
     return "a probe's value" in text and not any(x in text for x in ("{'probed'", '\\"probed'))
 
-  def _call(self, messages: list[dict[str, Any]], prompt: bool) -> str:
-    tools = messages[0].pop("tools", None) if messages else None
-    return sandbox.render(self.tokenizer, messages, tools=tools, prompt=prompt)
+  def _call(self, messages: Messages, prompt: bool, as_text: bool) -> str:
+    given = [{k: v for k, v in m.items() if k not in ("weight", "tools")} for m in messages]
+    for m in given if as_text else ():
+      functions = [(c, c["function"]) for c in _calls(m)]
+      if functions:
+        m["tool_calls"] = [
+          c | {"function": f | {"arguments": _json(f["arguments"])}} for c, f in functions
+        ]
+    tools = messages[0].get("tools") if messages else None
+    return sandbox.render(self.tokenizer, given, tools=tools, prompt=prompt)
 
 
-def _in_style(messages: Messages, style: tuple[bool, bool]) -> list[dict[str, Any]]:
-  as_text, as_none = style
-  out = []
-  for m in messages:
-    new = {k: v for k, v in m.items() if k != "weight"}
-    if m.get("tool_calls"):
-      new["content"] = m["content"] or (None if as_none else "")
-      functions = [c["function"] for c in m["tool_calls"]]
-      if as_text:
-        functions = [f | {"arguments": _json(f["arguments"])} for f in functions]
-      calls = zip(m["tool_calls"], functions, strict=True)
-      new["tool_calls"] = [c | {"function": f} for c, f in calls]
-    out.append(new)
-  return out
+def _calls(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+  return message.get("tool_calls", ())
 
 
 def _json(value: Any) -> str:
