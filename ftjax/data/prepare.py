@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ftjax.config import InputError, choice
 from ftjax.data import format as formats
-from ftjax.data.encode import OVERLONG, Fitted, Rows, Unit, fit, text_ids
+from ftjax.data.encode import OVERLONG, Fitted, Rows, Unit
 from ftjax.data.read import read, versions
-from ftjax.data.record import Record
 from ftjax.data.report import Report
-from ftjax.data.split import keys as split_keys
+from ftjax.data.side import SAMPLE, Side
 from ftjax.data.split import split
 from ftjax.data.versions import training
 from ftjax.plugin import did_you_mean
-from ftjax.text import thinking
-from ftjax.text.chat import Encoded, Template, auto_separator
-from ftjax.text.messages import Message
-from ftjax.text.saved import ROWS, Sample
+from ftjax.text.chat import Template
+from ftjax.text.saved import Sample
 
 if TYPE_CHECKING:
   from transformers import PreTrainedTokenizerBase
 
 _AUTO_FRACTION = 0.05
-_SAMPLE = 200  # Rows whose prompts are tokenised alone as well, to compare.
-_BOOK = 16  # Windows from which on a document is split window by window: else one book could not be validated on.
 
 
 @dataclass(frozen=True)
@@ -85,7 +77,7 @@ class Data:
   max_length: int
   versions: list[dict[str, Any]] = field(default_factory=list)  # prepared ones, of `data.train`
   general: Any = None  # general.General, where a run measures or replays general text
-  samples: list[Sample] = field(default_factory=list)  # for text.saved.check
+  samples: list[Sample] = field(default_factory=list)  # of training rows, for text.saved.check
 
 
 def load(
@@ -128,7 +120,7 @@ def load(
     report.notes.append(
       f"max_length is {limit}, as the model has no more positions (data.max_length={settings.max_length})"
     )
-  side = _Side(kind, named, settings, tokenizer, Fitted(limit, how), tuple(stops))
+  side = Side(kind, named, settings, tokenizer, Fitted(limit, how), tuple(stops))
   units, pairs = side.encode(records)
   fraction, held_out = settings.validation_fraction, settings.validation
   if prepared and not held_out and fraction:  # They are split already, and never again.
@@ -172,7 +164,7 @@ def load(
   if side.joined:
     plain = side.template.kind == "plain"
     report.notes.append(
-      f"in {side.joined} of the first {min(_SAMPLE, len(records))} rows a token spans the end of the prompt, so that the "
+      f"in {side.joined} of the first {min(SAMPLE, len(records))} rows a token spans the end of the prompt, so that the "
       "prompt alone, as at inference, reads otherwise: part them by a line break ("
       + ("data.separator='\\n')" if plain else "data.template=plain)")
     )
@@ -191,68 +183,6 @@ def load(
   return data
 
 
-class _Side:
-  """Encodes records; the template that the training rows choose serves the validation rows too."""
-
-  def __init__(self, kind, named, settings, tokenizer, fitted, stops):
-    self.kind, self.named, self.settings, self.tokenizer = kind, named, settings, tokenizer
-    self.fitted, self.stops = fitted, stops
-    self.template: Template | None = None
-    # Of the training rows:
-    self.joined = (
-      0  # of the first _SAMPLE, whose prompt is tokenised otherwise when the answer follows
-    )
-    self.expanded = 0  # conversations that became several rows
-    self.whole = 0  # rows that the split knows by all of themselves
-    self.samples: list[Sample] = []
-    self.lengths: list[int] = []  # before over-long ones are cut
-
-  def encode(
-    self, records: list[Record], count: bool = True
-  ) -> tuple[list[Unit], list[tuple[Any, str] | None]]:
-    """(units that fit into max_length, (prompt, reference) of every record, None where it has none).
-    count: whether these are the training rows, which the report counts."""
-    pairs: list[tuple[Any, str] | None] = [None] * len(records)
-    whole = 0
-    if self.kind == "tokens":
-      found = [formats.to_tokens(r, self.named) for r in records]
-      encoded = [(i, *e) for i, e in enumerate(found)]
-      keys, whole = split_keys([_tokens_key(*e) for e in found], [e[0].tobytes() for e in found])
-    elif self.kind == "text":
-      keys = [formats.to_text(r, self.named) for r in records]
-      encoded = [(i, *e) for i, e in enumerate(text_ids(self.tokenizer, keys))]
-    else:
-      rows = [formats.to_messages(r, self.kind, self.named) for r in records]
-      self.template = self.template or self._template(rows)
-      done = self.template.encode_many(rows, self.settings.train_on, [r.place for r in records])
-      encoded = [(e.source, np.asarray(e.ids, np.int32), np.asarray(e.trained, bool)) for e in done]
-      keys, whole = split_keys([formats.prompt_of(m) for m in rows], rows)
-      pairs = [_pair(m) for m in rows]
-      if count:
-        several = Counter(e.source for e in done)
-        self.expanded = sum(n > 1 for n in several.values())
-        of = [[e for e in done if e.source == i] for i in range(min(ROWS, len(rows)))]
-        self.samples = [Sample(m, e, r.place) for m, e, r in zip(rows, of, records, strict=False)]
-        self.joined = _joined(self.template, pairs[:_SAMPLE], done)
-    if count:
-      self.lengths, self.whole = [len(ids) for _, ids, _ in encoded], whole
-    fitted = self.fitted if count else Fitted(self.fitted.limit, self.fitted.how)
-    units = []
-    for i, ids, trained in encoded:
-      parts = fit(Unit(ids, trained, records[i].place, keys[i], i), fitted)
-      if len(parts) >= _BOOK and self.kind == "text":
-        parts = [p._replace(key=p.ids.tobytes()) for p in parts]
-      units += parts
-    return units, pairs
-
-  def _template(self, rows: list[list[Message]]) -> Template:
-    name, separator = self.settings.template, self.settings.separator
-    template = Template.choose(self.tokenizer, name, separator, self.stops)
-    if template.kind == "plain" and separator == "auto":
-      template = Template.choose(self.tokenizer, "plain", auto_separator(rows), self.stops)
-    return template
-
-
 def _rows(units: list[Unit], pairs: list[tuple[Any, str] | None]) -> Rows:
   rows = Rows.of(units)
   for source in dict.fromkeys(u.source for u in units):
@@ -260,29 +190,3 @@ def _rows(units: list[Unit], pairs: list[tuple[Any, str] | None]) -> Rows:
       rows.prompts.append(pairs[source][0])
       rows.references.append(pairs[source][1])
   return rows
-
-
-def _joined(template: Template, pairs: list[tuple[Any, str] | None], encoded: list[Encoded]) -> int:
-  prompts = {i: template.render_prompt(pair[0]) for i, pair in enumerate(pairs) if pair}
-  asked = {e.source for e in encoded if e.ids[: len(p := prompts.get(e.source, ()))] == p}
-  return len(prompts.keys() - asked)
-
-
-def _pair(messages: list[Message]) -> tuple[Any, str] | None:
-  """(prompt, reference): the messages before the last answer in text (their text, where that is one
-  user turn), and the answer without its thinking."""
-  trained = [m["role"] == "assistant" and m.get("weight") != 0 for m in messages]
-  told = [i for i, m in enumerate(messages) if trained[i] and thinking.answer(m["content"]).strip()]
-  if not told or not told[-1]:
-    return None
-  before, answer = messages[: told[-1]], messages[told[-1]]
-  alone = (
-    len(before) == 1 and before[0].keys() == {"role", "content"} and before[0]["role"] == "user"
-  )
-  return before[0]["content"] if alone else before, thinking.answer(answer["content"])
-
-
-def _tokens_key(ids: np.ndarray, trained: np.ndarray) -> bytes | None:
-  """The ids before the first trained one: the prompt. None where that is the first token alone."""
-  start = int(trained.argmax())
-  return None if start <= 1 else ids[:start].tobytes()

@@ -8,6 +8,7 @@ from ftjax.config import InputError
 from ftjax.data.encode import Fitted, Unit, fit
 from ftjax.data.loader import bins, load
 from ftjax.text.tokenizer import load_tokenizer
+from tests.text.conftest import make
 
 
 def pairs(n, long=()):
@@ -227,3 +228,81 @@ def test_the_real_preference_pairs_are_refused(shared):
   tok = load_tokenizer(shared / "models" / "stories260K")
   with pytest.raises(InputError, match="dpo_en_demo.json row 1: this is a preference pair"):
     load({"train": str(shared / "data" / "dpo_en_demo.json")}, tok)
+
+
+@pytest.mark.parametrize(
+  "row",
+  [
+    lambda i: {"prompt": "Describe it.", "completion": f"Text {i}."},
+    lambda i: {"prompt": "", "completion": f"Text {i}."},
+    lambda i: {"messages": [{"role": "assistant", "content": f"Text {i}."}]},
+    lambda i: {"input_ids": [5, 6, i + 7], "labels": [-100, -100, i + 7]},
+  ],
+)
+def test_rows_whose_prompts_do_not_tell_them_apart_are_held_out_all_the_same(tok, jsonl, row):
+  data = load({"train": jsonl([row(i) for i in range(400)])}, tok)
+  assert 5 <= len(data.validation) <= 40 and len(data.train) + len(data.validation) == 400
+  assert any("400 rows have no prompt of their own" in note for note in data.report.notes)
+
+
+def test_answers_in_the_prompt_are_not_trained_on(tok, jsonl):
+  turn = lambda role, content: {"role": role, "content": content}
+  row = {
+    "prompt": [turn("user", "a"), turn("assistant", "b"), turn("user", "c")],
+    "completion": [turn("assistant", "d")],
+  }
+  keys = {"validation_fraction": 0}
+  train = load({"train": jsonl([row])} | keys, tok).train
+  assert tok.decode(train.ids[train.trained]) == "d</s>"
+  train = load(
+    {"train": jsonl([{"messages": row["prompt"] + row["completion"]}])} | keys, tok
+  ).train
+  assert tok.decode(train.ids[train.trained]) == "b</s>d</s>"
+
+
+def test_rows_that_lose_their_end_are_a_warning_with_the_key(tok, jsonl):
+  keys = {"train": jsonl(pairs(50, long=range(10))), "max_length": 40, "validation_fraction": 0}
+  report = load(keys, tok).report
+  assert report.cut == 0.2
+  assert any(
+    line.startswith("WARNING     20.0% of the rows lose their end") and "data.max_length (to 107" in line
+    for line in report.lines()
+  )  # fmt: skip
+  assert load(keys | {"overlong": "drop"}, tok).report.cut == 0
+
+
+def test_a_prompt_for_judging_is_that_of_the_last_answer_in_words(jsonl):
+  call = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
+  ask, told = (
+    {"role": "user", "content": "q"},
+    {"role": "assistant", "content": "<think>hm</think>a"},
+  )
+  again = told | {"content": "b", "weight": 0}
+  template = (
+    "{% for m in messages %}{{ m.role }}: {{ m.content }}{% for c in m.tool_calls or [] %}{{ c | tojson }}"
+    "{% endfor %}</s>{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+  )
+  rows = [
+    {"messages": m} for m in ([ask, told], [ask, told, ask, call], [ask, told, again], [ask, call])
+  ]
+  train = load({"train": jsonl(rows), "validation_fraction": 0}, make(template)).train
+  assert (train.prompts, train.references) == (["q"] * 3, ["a"] * 3)
+
+
+THINKS = (
+  "{% for m in messages %}{{ m.role }}: {% if loop.last and m.role == 'assistant' %}<think></think>{% endif %}"
+  "{{ m.content }}</s>{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+)
+
+
+def test_a_conversation_that_becomes_several_rows_is_told_and_stays_on_one_side(jsonl):
+  turns = lambda i: [
+    {"role": role, "content": f"{n}{i}"} for n in "ab" for role in ("user", "assistant")
+  ]
+  path = jsonl([{"messages": turns(i)} for i in range(200)])
+  data = load({"train": path, "validation_fraction": 0.2}, make(THINKS))
+  assert len(data.train) + len(data.validation) == 400
+  assert not set(data.train.places) & set(data.validation.places)
+  assert any("200 conversations became a row for each" in note for note in data.report.notes)
+  assert "rows        200 read" in "\n".join(data.report.lines())
+  assert len(data.train.prompts) + len(data.validation.prompts) == 200

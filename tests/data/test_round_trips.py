@@ -4,7 +4,15 @@ import sys
 
 import pytest
 
+from ftjax.data.prepare import load
 from tests.data.prepared import document, prepare, rows, texts, write
+from tests.text.conftest import make
+
+CALLS = (
+  "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
+  "{% for c in m.tool_calls or [] %}{{ c.function | tojson }}{% endfor %}<|im_end|>\n{% endfor %}"
+  "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
 
 PAIRS = [{"prompt": f"Write of {i}.", "completion": document(i)} for i in range(12)]
 
@@ -56,3 +64,60 @@ def test_what_is_written_reads_back_as_a_source(tmp_path):
     again = prepare(version.folder / path, tmp_path / name, split__validation=0.0)
     assert texts(again) == texts(version, "train")
     assert [r["id"] for r in rows(again)] == [r["id"] for r in rows(version, "train")]
+
+
+def test_calls_come_through_preparation_whole(tmp_path):
+  """They are trained on as those of the file are, also from what is written beside the version; and
+  personal data in what a tool is called with is masked."""
+  call = lambda i: {
+    "id": f"c{i}",
+    "type": "function",
+    "function": {"name": "f", "arguments": f'{{"n": {i}, "to": "jane.roe@example.org"}}'},
+  }
+  row = lambda i: {
+    "messages": [
+      {"role": "user", "content": f"Ask {i}: {document(i)}"},
+      {"role": "assistant", "content": None, "tool_calls": [call(i)]},
+      {"role": "tool", "tool_call_id": f"c{i}", "content": document(i + 100)},
+      {"role": "assistant", "content": document(i + 200)},
+    ],
+    "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "default": None}}}],
+  }  # fmt: skip
+  source = write(tmp_path / "a.jsonl", [row(i) for i in range(6)])
+  version = prepare(source, tmp_path / "out", split__validation=0.0, write__formats="jsonl,openai")
+  tok = make(CALLS, eos="<|im_end|>")
+  read = lambda path: (
+    load({"train": str(path), "validation_fraction": 0.0, "max_length": 9999}, tok).train
+  )
+  given, ours = read(source), read(version.folder)
+  texts = lambda rows: sorted(tok.decode(rows.row(i)[0]) for i in range(len(rows)))
+  assert texts(ours) == [t.replace("jane.roe@example.org", "[EMAIL]") for t in texts(given)]
+  assert (
+    '"arguments": {"n": 3, "to": "[EMAIL]"}' in texts(ours)[3]
+    and '"default": null' in texts(ours)[3]
+  )
+  for name in ("jsonl", "openai"):
+    assert texts(read(version.folder / name / "train.jsonl")) == texts(ours)
+  again = prepare(
+    version.folder / "data" / "train-*.parquet", tmp_path / "again", split__validation=0.0
+  )
+  assert [r["id"] for r in rows(again)] == [r["id"] for r in rows(version)]
+
+
+def test_keys_that_only_other_rows_of_a_parquet_file_fill_are_not_there(tmp_path):
+  import pyarrow as pa
+  import pyarrow.parquet as pq
+
+  call = lambda **arguments: {"function": {"name": "f", "arguments": arguments}}
+  chat = lambda call: [
+    {"role": "user", "content": "q", "tool_calls": None},
+    {"role": "assistant", "content": None, "tool_calls": [call]},
+  ]
+  table = pa.Table.from_pylist([{"messages": chat(call(a=1))}, {"messages": chat(call(b="x"))}])
+  pq.write_table(table, tmp_path / "a.parquet")
+  tok = make(CALLS, eos="<|im_end|>")
+  data = load({"train": f"{tmp_path}/a.parquet", "validation_fraction": 0.0}, tok).train
+  assert [
+    tok.decode(data.row(i)[0]).count('"arguments": ' + want)
+    for i, want in enumerate(('{"a": 1}', '{"b": "x"}'))
+  ] == [1, 1]

@@ -3,7 +3,7 @@
 import pytest
 
 from ftjax.config import InputError
-from ftjax.data.split import split
+from ftjax.data.split import keys, split
 
 PROMPTS = [[{"role": "user", "content": f"prompt {i}"}] for i in range(2000)]
 
@@ -51,3 +51,22 @@ def test_a_share_out_of_range_is_an_error(fraction):
 
 def test_no_share_holds_out_nothing():
   assert not len(split(PROMPTS, 0.0)[1])
+
+
+def test_rows_are_told_apart_by_their_prompt_where_that_is_enough():
+  prompts = [f"p{i // 3}" for i in range(90)]
+  assert keys(prompts, [f"row {i}" for i in range(90)]) == (prompts, 0)
+
+
+@pytest.mark.parametrize("prompt", [None, "the same", [{"role": "user", "content": "the same"}]])
+def test_rows_without_a_prompt_of_their_own_are_told_apart_by_all_of_them(prompt):
+  rows = [f"row {i}" for i in range(400)]
+  found, whole = keys([prompt] * 400, rows)
+  assert (found, whole) == (rows, 400)
+  assert 5 <= len(split(found, 0.05)[1]) <= 40
+
+
+def test_only_the_rows_that_share_a_prompt_are():
+  prompts = ["same"] * 50 + [f"p{i}" for i in range(50)]
+  found, whole = keys(prompts, [f"row {i}" for i in range(100)])
+  assert found == [f"row {i}" for i in range(50)] + prompts[50:] and whole == 50

@@ -68,3 +68,11 @@ def test_every_metric_has_the_contract():
     assert load_metrics([name], module.KIND) == [module]
     assert callable(module.update) and callable(module.result)
     assert all(len(row) == 3 for row in module.SHOWN) and module.FLOOR in (True, False)
+
+
+def test_what_is_thought_before_an_answer_is_not_scored(monkeypatch):
+  plain, _ = generate_and_score(Stub(), ["a", "b", "c"], ASKED, metrics=("bleu", "chrf"))
+  thought = ["<think>\nhm\n</think>\n\n" + TEXTS[0], "\n</think>\n\n" + TEXTS[1], TEXTS[2]]
+  monkeypatch.setattr("tests.evaluate.test_samples.TEXTS", thought)
+  found, completions = generate_and_score(Stub(), ["a", "b", "c"], ASKED, metrics=("bleu", "chrf"))
+  assert found == plain and [c.text for c in completions] == thought

@@ -111,6 +111,28 @@ def test_repeated_rows_and_prompts(tmp_path):
   )
 
 
+def test_rows_that_cannot_be_read_are_errors_and_no_repeats(tmp_path):
+  """However alike they look where they break off in a message."""
+  half = lambda i: turns(ASK, ("assistant", "a" * 60 + f"{i}")).replace("}]", ', "weight": 0.5}]')
+  found, rows = mend(tmp_path, "".join(half(i) + "\n" for i in range(24)) + good(1))
+  assert found.counts == {("error", "weight"): 24} and len(rows) == 1
+  assert {code for _, code in found.left_out} == {"weight"} and len(found.left_out) == 24
+  assert "  weight: 24 lines: 1-24" in found.lines()
+
+
+def test_rows_that_differ_in_anything_that_is_trained_are_no_repeats(tmp_path):
+  ask, told = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
+  call = lambda n: {
+    "role": "assistant",
+    "tool_calls": [{"function": {"name": "f", "arguments": {"n": n}}}],
+  }
+  rows = [
+    [ask, told, ask, told], [ask, told | {"weight": 0}, ask, told], [ask, call(1), told], [ask, call(2), told],
+  ]  # fmt: skip
+  found, kept = mend(tmp_path, "".join(json.dumps({"messages": m}) + "\n" for m in rows))
+  assert ("warning", "duplicate") not in found.counts and len(kept) == 4
+
+
 def test_several_rows_in_a_line(tmp_path):
   found, rows = mend(tmp_path, good(1) + good(2).strip() + good(3).strip() + "," + good(4))
   assert [answer(r) for r in rows] == ["Ho 1", "Ho 2", "Ho 3", "Ho 4"]
