@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from ftjax import fitting, storage
+from ftjax import fitting, storage, tracking
 from ftjax.assembly import AUTO
 from ftjax.config import Duration, InputError, choice, positive
 from ftjax.data import loader
@@ -200,6 +200,7 @@ def _check(config: ConfigDict, mesh) -> None:
   choice(config.model.matmul, matmul.KINDS, "model.matmul")
   quant.check(config.model.quantize, config.adapter.kind)
   optim.check(config)
+  tracking.check(config.log.wandb)
   _check_tokens(config)
   fitting.check_rows(config, mesh)
 

@@ -23,6 +23,7 @@ from rich.progress import (
 
 from ftjax import storage
 from ftjax.plugin import hidden
+from ftjax.tracking import Mirror
 
 METRICS = "metrics.jsonl"
 
@@ -46,9 +47,10 @@ class MetricsLog:
     derive: Callable[[Mapping[str, float]], dict[str, float]] | None = None,
   ):
     self._derive = derive or (lambda metrics: {})
-    self._file = self._board = self._wandb = None
+    self._file = self._board = self._mirror = None
     if jax.process_index() != 0:
       return
+    self._mirror = Mirror(wandb, Path(workdir), config, say)
     path = Path(workdir) / METRICS
     kept = [m for m in read(path) if m["step"] <= start] if start else []
     storage.write_text(path, "".join(map(as_line, kept)))
@@ -58,10 +60,6 @@ class MetricsLog:
         from tensorboardX import SummaryWriter
 
       self._board = SummaryWriter(str(workdir), purge_step=start + 1 if start else None)
-    if wandb:
-      import wandb as wb
-
-      self._wandb = wb.init(project=wandb, dir=str(workdir), config=config, resume="allow")
 
   def write(self, step: int, metrics: Mapping[str, float]) -> None:
     """One line. Numbers that JSON cannot hold are written as the strings "nan", "inf" and
@@ -74,16 +72,13 @@ class MetricsLog:
     for name, value in metrics.items():
       if self._board:
         self._board.add_scalar(name, float(value), step)
-    if self._wandb:
-      self._wandb.log(dict(metrics), step=step)
+    self._mirror.log(step, metrics)
 
   def close(self) -> None:
     """Flushes and closes every sink."""
-    for sink in (self._file, self._board):
+    for sink in (self._file, self._board, self._mirror):
       if sink:
         sink.close()
-    if self._wandb:
-      self._wandb.finish()
 
 
 def read(path: str | Path) -> list[dict]:

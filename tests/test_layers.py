@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Who may import whom, by room; the ground and a room's own modules are open to all. Other modules
 # right under ftjax/ are the top: they wire everything, and no room imports them.
-GROUND = {"batch", "config", "defaults", "log", "plugin", "sizes", "storage", "tree"}
+GROUND = {"batch", "config", "defaults", "log", "plugin", "sizes", "storage", "tracking", "tree"}
 ROOMS = {
   "parallel": set(),
   "text": set(),

@@ -1,12 +1,14 @@
 """The log: what is written of a run, by which process, and what a resumed run drops."""
 
 import json
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from ftjax import log
+from ftjax import log, tracking
+from ftjax.config import InputError
 
 
 def test_metrics_are_lines_of_json_whatever_the_number(tmp_path):
@@ -128,3 +130,30 @@ def test_compilation_is_not_counted_in_the_time_that_is_left(monkeypatch, capsys
   out = capsys.readouterr().out.splitlines()
   assert out[0].endswith("lr 1.00e-04")
   assert out[1].endswith("  70 s left") and out[2].endswith("  62 s left")
+
+
+def test_wandb_is_asked_for_before_anything_else(monkeypatch, tmp_path, capsys):
+  """And what it fails at later costs nothing else."""
+  monkeypatch.setattr(tracking.importlib.util, "find_spec", lambda name: None)
+  tracking.check("")
+  with pytest.raises(InputError, match="log.wandb='shop' needs W&B.*pip install wandb, or leave"):
+    tracking.check("shop")
+  monkeypatch.setattr(tracking.importlib.util, "find_spec", lambda name: object())
+
+  def refuse(**kwargs):
+    raise ValueError("api_key not configured")
+
+  def lost(*args, **kwargs):
+    raise ConnectionError("gone")
+
+  monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=refuse))
+  with pytest.raises(InputError, match="api_key not configured.*wandb login"):
+    log.MetricsLog(tmp_path, tensorboard=False, wandb="shop")
+  run = SimpleNamespace(log=lost, finish=lost)
+  monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=lambda **kwargs: run))
+  metrics = log.MetricsLog(tmp_path, tensorboard=False, wandb="shop")
+  for step in (1, 2):
+    metrics.write(step, {"x": step})
+  metrics.close()
+  assert [m["x"] for m in log.read(tmp_path / log.METRICS)] == [1, 2]
+  assert capsys.readouterr().err.count("W&B gets no more of this run") == 1

@@ -165,6 +165,11 @@ def train(
         if signalled(step) or stopping.stop or last:
           reason = signalled(step) or ("done" if last else "early")
           outcome = Outcome(state, step, reason)
+          if reason == "early":
+            line.say(
+              f"Stopped early after step {step}: eval.patience={stopping.patience} evaluations were no better than that "
+              f"of step {stopping.best_step}."
+            )
           break
       checkpoints.wait()
     finally:

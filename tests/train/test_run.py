@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from ftjax import tracking
 from ftjax.config import InputError
 from ftjax.finetuning import finetune
 from ftjax.log import read
@@ -151,7 +152,10 @@ def test_a_best_that_is_gone_is_written_again(source, rows, whole, tmp_path, cap
   assert "Its best/ is missing, and so are the checkpoints" in capsys.readouterr().err
 
 
-def test_a_refused_config_leaves_no_folder(source, rows, tmp_path):
+def test_a_refused_config_leaves_no_folder(source, rows, tmp_path, monkeypatch):
+  monkeypatch.setattr(tracking.importlib.util, "find_spec", lambda name: None)
+  with pytest.raises(InputError, match="pip install wandb"):
+    finetune(toy.run_config(source, rows, log__wandb="shop"), tmp_path / "run")
   with pytest.raises(InputError, match="optim.warmup is 99 updates"):
     finetune(toy.run_config(source, rows, optim__warmup="99 steps"), tmp_path / "run")
   assert not (tmp_path / "run").exists()
