@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 from ml_collections import ConfigDict
 
-from ftjax import log, storage
+from ftjax import log, sources, storage
 from ftjax.comparison import Comparison, mesh_of
 from ftjax.config import InputError, choice, positive
 from ftjax.evaluate import cautions, showing
@@ -18,7 +18,7 @@ from ftjax.evaluate.pmapped import PARTITIONS
 from ftjax.evaluate.prompts import asked_of
 from ftjax.evaluate.table import scores_table
 from ftjax.generate.sampling import Sampling
-from ftjax.language_model import base_of, load
+from ftjax.language_model import load
 from ftjax.log import say
 from ftjax.models import hf, lora
 from ftjax.pretrained import computed_in, open_source
@@ -60,9 +60,12 @@ def evaluate(config: ConfigDict) -> Scores:
     )
   judge, scores, texts, tokens, known = None, {}, {}, "", None
   trained = run_config(run).model if run is not None else None
-  for name, where, adapter in _subjects(config, run, source):
-    mine = trained if trained is not None and where in (source, trained.source) else None
-    revision = config.revision or (mine.revision if mine else "")
+  own = {source, trained.source} if trained is not None else set()
+  if trained is not None and lora.settings(Path(source)) is not None:
+    own.add(sources.base_of_run(run).source)
+  for name, where, adapter, revision in _subjects(config, run, source):
+    mine = trained if where in own else None
+    revision = config.revision or revision or (mine.revision if mine else "")
     alike = True
     if name == "base":
       theirs = open_source(where, revision).tokenizer
@@ -115,25 +118,25 @@ def _check(config: ConfigDict) -> None:
 
 def _subjects(
   config: ConfigDict, run: Path | None, source: str
-) -> Iterator[tuple[str, str, str | None]]:
-  """(name, source, adapter) of what is evaluated: the tuned model, then its base where there is
+) -> Iterator[tuple[str, str, str | None, str]]:
+  """(name, source, adapter, revision) of what is evaluated: the tuned model, then its base where there is
   one."""
-  adapter = config.adapter or None
+  adapter, revision = config.adapter or None, ""
   if run is not None and not adapter and lora.settings(Path(source)) is not None:
     # On the run's own base: the adapter names what PEFT can read, which a quantized one was made from.
-    source, adapter = run_config(run).model.source, source
-  yield "tuned", source, adapter
+    (source, revision), adapter = sources.base_of_run(run), source
+  yield "tuned", source, adapter, revision
   base = config.base
   if base == "auto":
     folder = hf.resolve(source, config.revision)
     if adapter:
       base = source
     elif lora.settings(folder) is not None:
-      base = base_of(folder)
+      base, revision = sources.base_of(folder)
     else:
       base = run_config(run).model.source if run is not None else ""
   if base:
-    yield "base", base, None
+    yield "base", base, None, revision
 
 
 def _dtypes(config: ConfigDict, trained: ConfigDict | None) -> tuple[str, str]:

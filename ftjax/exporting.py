@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ftjax import storage
+from ftjax import sources, storage
 from ftjax.config import InputError
-from ftjax.models import export, hf, lora, verify
+from ftjax.models import export, hf, hub, lora, verify
 from ftjax.models.quant import base as quant
 from ftjax.models.quant import writing, written
 from ftjax.pretrained import read_weights
@@ -23,8 +23,8 @@ def parts_of(run: str, base: str, adapter: str) -> tuple[str, str, str]:
   best = Path(run) / run_folder.BEST
   if not run or not lora.settings(best):
     return base or str(best), adapter, ""
-  config = run_folder.read(run)
-  return config["model.source"], str(best), config["model.revision"]
+  found = sources.base_of_run(Path(run))
+  return found.source, str(best), found.revision
 
 
 def quantized(run: str) -> str:
@@ -53,13 +53,15 @@ def write(
   far the model written, which has the base in full, is from that one, and it is right that they differ.
   Raises verify.Different above the bound, and InputError as ftjax.load does.
   """
-  folder = hf.resolve(base, revision)
+  folder = sources.find_full(base, revision)
   checkpoint, found, own = hf.open_checkpoint(folder), None, folder
   if adapter:
     found = lora.open_folder(adapter)
     own = found[0].folder.path if isinstance(found, tuple) else found.path
     checkpoint = lora.base_for(found, checkpoint)
   tokenizer = tokenizers.load_tokenizer(own) or tokenizers.load_tokenizer(folder)
+  generation = hf.generation_config(own) or hf.generation_config(folder)
+  stop_ids = tokenizers.stop_ids(tokenizer, generation, checkpoint.hf_config)
   with storage.atomic_path(output) as temporary:
     export.write(
       temporary,
@@ -69,6 +71,7 @@ def write(
       checkpoint.hf_config,
       folder,
       shard_bytes,
+      ends=stop_ids,
       carried=export.LEGAL if tokenizer is not None else export.LEGAL + export.TOKENIZER,
     )
     if tokenizer is not None:
@@ -104,10 +107,10 @@ def quantize(
   with is the source quantized while it is read. Raises InputError for a source that is quantized.
   """
   quant.check(kind)
-  folder = hf.resolve(source)
+  folder = sources.find_full(source)
   checkpoint = hf.open_checkpoint(folder)
   checkpoint.need_full("quantizing")
-  quantized = written.Quantized(kind, hf.source_name(source, folder))
+  quantized = written.Quantized(kind, hub.source_name(source, folder, Path(output)))
   with storage.atomic_path(output) as temporary:
     writing.write(temporary, checkpoint, quantized, dtype=dtype, shard_bytes=shard_bytes)
     if bound is None:

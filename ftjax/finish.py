@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from ftjax import interpolation, storage, tree
+from ftjax import interpolation, sources, storage, tree
 from ftjax.evaluate import cautions, showing
 from ftjax.evaluate.floor import FLOOR, floors
 from ftjax.evaluate.prompts import asked_of, validation_prompts
@@ -16,7 +16,7 @@ from ftjax.evaluate.samples import TEXT_METRICS, generate_and_score
 from ftjax.evaluate.table import scores_table
 from ftjax.generate.generator import Completion, Generator
 from ftjax.log import METRICS, read, say, skip_on_error
-from ftjax.models import export, hf, lora, stacked, vocabulary
+from ftjax.models import export, lora, stacked, vocabulary
 from ftjax.models.quant import base as quant
 from ftjax.pretrained import Opened, computed_in, dtype_of, read_weights
 from ftjax.research import plots, report
@@ -160,17 +160,14 @@ def write_model(folder: Path, variables, config, opened: Opened, template) -> No
   template trained with."""
   checkpoint = opened.checkpoint
   if lora.on(variables):
-    base = hf.source_name(config.model.source, checkpoint.folder)
-    if (
-      checkpoint.quantized
-    ):  # PEFT cannot read what we quantized: it needs what that was made from.
-      base = checkpoint.quantized.base
+    base = sources.as_written(config.model.source, config.model.revision, checkpoint, folder)
     lora.write(
       folder,
       variables,
       checkpoint.config,
       checkpoint.table,
-      base=base,
+      base=base.source,
+      revision=base.revision,
       dropout=config.adapter.dropout,
       rslora=config.adapter.rslora,
     )
@@ -183,8 +180,11 @@ def write_model(folder: Path, variables, config, opened: Opened, template) -> No
       checkpoint.table,
       checkpoint.hf_config,
       source=checkpoint.folder,
+      ends=opened.stops,
       carried=export.LEGAL if opened.tokenizer is not None else export.CARRIED,
     )
+  if lora.on(variables) and jax.process_index() == 0:
+    export.write_ends(folder, checkpoint.hf_config, opened.stops)
   if opened.tokenizer is not None and jax.process_index() == 0:
     if template is not None:
       template.attach(opened.tokenizer)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
-from ftjax import scoring, storage
+from ftjax import scoring, sources, storage
 from ftjax.config import InputError
 from ftjax.generate.generator import Generator, Prompt
 from ftjax.generate.sampling import Sampling
@@ -55,9 +55,8 @@ class LanguageModel:
 
   @property
   def stop_ids(self) -> tuple[int, ...]:
-    """The tokenizer's end of text, and those that generation_config.json (or config.json) names."""
-    named = self.generation_config if "eos_token_id" in self.generation_config else self.hf_config
-    return tokenizers.stop_ids(self.tokenizer, named)
+    """The ids that end a text: see text/tokenizer.stop_ids."""
+    return tokenizers.stop_ids(self.tokenizer, self.generation_config, self.hf_config)
 
   @property
   def variables(self) -> dict[str, Any]:
@@ -150,8 +149,9 @@ class LanguageModel:
     with storage.atomic_path(folder) as temporary:
       carried = export.LEGAL if self.tokenizer is not None else export.CARRIED
       export.write(
-        temporary, variables, config, table, self.hf_config, source=source, carried=carried
-      )
+        temporary, variables, config, table, self.hf_config, source=source, carried=carried,
+        ends=self.stop_ids,
+      )  # fmt: skip
       if self.tokenizer is not None:
         tokenizers.save_tokenizer(self.tokenizer, temporary)
 
@@ -190,8 +190,8 @@ def load(
 ) -> LanguageModel:
   """Loads a model.
 
-  source: a folder in Hugging Face format, a hub id, "starter", or a PEFT adapter's folder, whose
-  adapter_config.json names the base. dtype: "float32" or "bfloat16", of parameters and computation;
+  source: a folder in Hugging Face format, a hub id, "starter", a PEFT adapter's folder, whose
+  adapter_config.json names the base and its revision, or a run, which means its best/. dtype: "float32" or "bfloat16", of parameters and computation;
   compute_dtype: of computation where that has another.
   mesh: shard the weights over it (parallel/rules.py). adapter: a PEFT adapter to put on the base,
   or several to add, "A@0.7, B@0.3".
@@ -204,15 +204,15 @@ def load(
   config.json, another dtype, another format than a quantized folder has.
   """
   parameter_dtype = dtype_of(dtype, "dtype")
-  folder = hf.resolve(str(source), revision)
-  own = folder
-  if (folder / lora.SETTINGS).is_file() and not (folder / "config.json").is_file():
+  folder = own = sources.find(source, revision)
+  if sources.is_adapter(folder):
     if adapter is not None:
       raise InputError(
         f"{folder} is an adapter itself: give its base as the source, with "
         f"adapter={str(adapter)!r}."
       )
-    adapter, folder = lora.open_folder(folder), hf.resolve(base_of(folder))
+    base = sources.base_of(folder)
+    adapter, folder = lora.open_folder(folder), hf.resolve(base.source, base.revision or revision)
   elif adapter is not None:
     adapter = lora.open_folder(adapter)
     own = adapter[0].folder.path if isinstance(adapter, tuple) else adapter.path
@@ -237,16 +237,3 @@ def load(
     mesh=mesh,
     generation_config=hf.generation_config(own) or hf.generation_config(folder),
   )
-
-
-def base_of(adapter: Path) -> str:
-  """The source of an adapter's base model: a path (relative ones also from the adapter's folder) or
-  a hub id."""
-  base = (lora.settings(adapter) or {}).get("base_model_name_or_path")
-  if not base:
-    raise InputError(
-      f"{adapter / lora.SETTINGS} names no base_model_name_or_path. Give the base as source, and "
-      "adapter=..."
-    )
-  beside = adapter / base
-  return str(beside) if not Path(base).is_dir() and beside.is_dir() else base

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from ftjax import tree
+from ftjax import sources, tree
 from ftjax.config import InputError, choice
 from ftjax.models import hf, lora, only, shapes, vocabulary
 from ftjax.models.adapters import starting
@@ -45,11 +45,11 @@ def open_source(source: str, revision: str = "", new_tokens: str = "") -> Opened
   """Finds and checks a model. Raises InputError for what is missing or does not fit."""
   if source in shapes.SHAPES and not Path(source).expanduser().is_dir():
     raise shapes.no_weights(source)
-  folder = hf.resolve(source, revision)
+  folder = sources.find_full(source, revision)
   checkpoint = hf.open_checkpoint(folder)
   tokenizer = tokenizers.load_tokenizer(folder)
   generation = hf.generation_config(folder)
-  stops = tokenizers.stop_ids(tokenizer, generation) if tokenizer is not None else ()
+  stops = tokenizers.stop_ids(tokenizer, generation, checkpoint.hf_config)
   checkpoint, new_ids = add_tokens(checkpoint, tokenizer, new_tokens)
   return Opened(checkpoint, tokenizer, stops, new_ids)
 

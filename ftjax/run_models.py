@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from ftjax import tree
+from ftjax import sources, tree
 from ftjax.defaults import get_config as defaults
 from ftjax.language_model import LanguageModel
 from ftjax.models import hf, stacked
@@ -18,13 +18,7 @@ def run_of(source: str) -> Path | None:
   """The run folder that a source is, or whose best/ or final/ it is; None for any other source."""
   path = Path(source)
   inside = path.name in (run_folder.BEST, run_folder.FINAL)
-  return next((p for p in (path, path.parent)[: 1 + inside] if _is_run(p)), None)
-
-
-def _is_run(folder: Path) -> bool:
-  """Whether a folder's config.json is a run's and not a model's; a run that has only begun
-  counts."""
-  return (folder / run_folder.CONFIG).is_file() and "model.source" in run_folder.read(folder)
+  return next((p for p in (path, path.parent)[: 1 + inside] if sources.is_run(p)), None)
 
 
 def run_config(run: Path) -> ConfigDict:

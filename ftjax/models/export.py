@@ -4,7 +4,7 @@ go along."""
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,20 +14,15 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from ftjax import storage, tree
-from ftjax.config import InputError
 from ftjax.models.adapters import kinds
+from ftjax.models.carried import CARRIED, files_of
+from ftjax.models.carried import LEGAL as LEGAL
+from ftjax.models.carried import TOKENIZER as TOKENIZER
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.formats import safetensors
-from ftjax.models.tensors import ALL, hf_shape, places_of, to_theirs
+from ftjax.models.tensors import ALL, hf_shape, places_of, read_json, to_theirs
 
 SHARD_BYTES = 5 * 10**9  # as transformers 4 and huggingface_hub; transformers 5 has 50 GB
-LEGAL = ("generation_config.json", "LICEN[CS]E*", "NOTICE*", "USE_POLICY*")
-TOKENIZER = (
-  "tokenizer*", "vocab.*", "merges.txt", "special_tokens_map.json", "added_tokens.json",
-  "chat_template*", "additional_chat_templates/*", "*.tiktoken", "spiece.model",
-  "sentencepiece*.model", "tekken.json",
-)  # fmt: skip
-CARRIED = LEGAL + TOKENIZER
 
 
 @dataclass(frozen=True)
@@ -75,6 +70,7 @@ def write(
   dtypes: Mapping[str, Any] | Any = None,
   carried: tuple[str, ...] = CARRIED,
   stem: str = safetensors.STEM,
+  ends: Sequence[int] = (),
 ) -> None:
   """Writes the leaves that `table` names as a Hugging Face folder, all of it or nothing.
 
@@ -88,7 +84,8 @@ def write(
   in a file, unless one tensor is larger. dtypes: one for all tensors, or one for each of the
   checkpoint's names (hf.dtypes(checkpoint): those it came with); else each keeps its leaf's.
   config.json names the one that most bytes have. stem: what the files of weights are called.
-  Adapters are not merged here.
+  ends: the ids that end a text, which config.json and generation_config.json then name; () leaves
+  both as they are. Adapters are not merged here.
   """
   if kinds.on(variables):
     raise ValueError(
@@ -109,11 +106,33 @@ def write(
       _write_json(temporary / index, _index(shards), sort_keys=True)
     kept = {k: v for k, v in hf_config.items() if k != "torch_dtype"}
     dtype = _usual(t for shard in shards.values() for t in shard)
-    _write_json(temporary / "config.json", kept | {"dtype": dtype})
+    _write_json(temporary / "config.json", with_ends(kept | {"dtype": dtype}, ends))
     for path in files_of(source, carried) if source else ():
       to = temporary / path.relative_to(source)
       to.parent.mkdir(exist_ok=True)
       shutil.copyfile(path, to)
+    write_ends(temporary, hf_config, ends)
+
+
+def with_ends(settings: Mapping[str, Any], ends: Sequence[int]) -> dict[str, Any]:
+  """config.json or generation_config.json with these ids as those that end a text."""
+  old = settings.get("eos_token_id")
+  same = set(old if isinstance(old, list) else [old]) == set(ends)
+  if not ends or same:
+    return dict(settings)
+  return {**settings, "eos_token_id": ends[0] if len(ends) == 1 else list(ends)}
+
+
+def write_ends(folder: Path, hf_config: Mapping[str, Any], ends: Sequence[int]) -> None:
+  """Writes the ids that end a text into generation_config.json; a folder without one gets one, from what
+  config.json says."""
+  if not ends:
+    return
+  path = folder / "generation_config.json"
+  usual = {
+    k: hf_config[k] for k in ("bos_token_id", "pad_token_id") if hf_config.get(k) is not None
+  }
+  _write_json(path, with_ends(read_json(path) if path.is_file() else usual, ends))
 
 
 def _plan(named, config, table, dtypes) -> list[_Tensor]:
@@ -183,23 +202,6 @@ def _usual(tensors) -> str:
   for t in (t for t in tensors if not t.weight.dtype):
     total[str(t.dtype)] = total.get(str(t.dtype), 0) + t.nbytes
   return max(total, key=total.__getitem__)
-
-
-def files_of(source: Path, patterns: tuple[str, ...]) -> list[Path]:
-  """The files of a model folder that match. A link must not lead out of the folder (or, in the
-  hub's cache, out of the repository's blobs): what is copied here is often published next."""
-  source = Path(source)
-  roots = [source.resolve()]
-  if source.resolve().parent.name == "snapshots":
-    roots.append(source.resolve().parent.parent / "blobs")
-  found = sorted({p for pattern in patterns for p in source.glob(pattern) if p.is_file()})
-  for path in found:
-    if not any(path.resolve().is_relative_to(root) for root in roots):
-      raise InputError(
-        f"{path} is a link to {path.resolve()}, outside the model's folder: it is not copied. "
-        "Put the file itself there, or remove the link."
-      )
-  return found
 
 
 def _write_json(path: Path, content: dict[str, Any], **kwargs) -> None:

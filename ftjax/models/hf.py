@@ -22,7 +22,7 @@ from ftjax.models.families import ALIASES, NOT_SUPPORTED
 from ftjax.models.fields import CONFIG
 from ftjax.models.formats import flax_msgpack, meta, mxfp4, safetensors, torch_bin
 from ftjax.models.formats.stored import DTYPES, READABLE, Stored
-from ftjax.models.hub import resolve, source_name
+from ftjax.models.hub import resolve
 from ftjax.models.quant import base, written
 from ftjax.models.quant.reading import Kernel
 from ftjax.models.reading import Reader, box_of, size_of
@@ -30,7 +30,7 @@ from ftjax.models.tensors import hf_shape, names_of, our_shape, read_json
 
 __all__ = [
   "FORMATS", "Checkpoint", "dtypes", "generation_config", "has_weights", "load_family", "open_checkpoint",
-  "read", "read_config", "resolve", "source_name",
+  "read", "read_config", "resolve",
 ]  # fmt: skip
 FAMILIES = "ftjax.models.families"
 FORMATS = (safetensors, torch_bin, flax_msgpack, meta)  # the first that a folder has is read

@@ -1,11 +1,13 @@
 """Where a source's files are: in a folder, with this program, or in the local cache of the Hugging
 Face hub, whose client downloads what is not there yet."""
 
+import os
 import re
 from pathlib import Path
 
 from ftjax.config import InputError
 from ftjax.log import say
+from ftjax.models import carried
 
 STARTER = Path(__file__).resolve().parents[1] / "assets" / "starter"
 # Of a repository: the files beside the weights, and the weights in the first of these formats only.
@@ -26,25 +28,46 @@ def resolve(source: str, revision: str = "") -> Path:
 
   revision: of a hub id; a branch, a tag or a commit (which pins it), "" for the main branch.
   Without network, or with HF_HUB_OFFLINE=1, the hub's cache (HF_HOME) is enough. Raises InputError
-  with what to do: no such folder or model, a gated model, no such revision, no network.
+  with what to do: no such folder or model, a gated model, no such revision, no network; and for links
+  that lead out of the folder.
   """
   if source == "starter":
     return STARTER
   folder = Path(source).expanduser()
   if folder.is_dir():
-    return folder
+    return carried.checked(folder)
   if folder.is_absolute() or source.startswith((".", "~")) or source.count("/") > 1:
     raise InputError(
       f"model.source={source!r}: there is no such folder (looked from {Path.cwd()})."
     )
-  return _download(source, revision or None)
+  return carried.checked(_download(source, revision or None))
 
 
-def source_name(source: str, folder: Path) -> str:
-  """How another folder refers to a source, whose local folder this is: a hub id stays one, and a
-  folder is named by its whole path."""
-  local = source == "starter" or Path(source).expanduser().is_dir()
-  return str(folder.resolve()) if local else source
+def is_local(source: str) -> bool:
+  """Whether a source is with this program or a folder of this machine, and no hub id."""
+  return source == "starter" or Path(source).expanduser().is_dir()
+
+
+def commit(folder: Path) -> str:
+  """The commit that a folder of the hub's cache holds; "" for another folder."""
+  return folder.name if folder.parent.name == "snapshots" else ""
+
+
+def source_name(source: str, folder: Path, writer: Path) -> str:
+  """How a file in the folder `writer` refers to a source, whose local folder this is: a hub id and
+  "starter" stay, and a folder is named by its path from there."""
+  if source == "starter" or not (is_local(source) or source.startswith((".", "/"))):
+    return source
+  path = os.path.relpath(Path(folder).resolve(), Path(writer).resolve())
+  return path if path.startswith(".") else f"./{path}"
+
+
+def named_in(folder: Path, name: str) -> str:
+  """The source that a file in a folder means by `name`: a path from there, or from here; or a hub id.
+  PEFT's own are from here, so that one which does not begin with a dot is looked up here first."""
+  beside, here = os.path.normpath(Path(folder).resolve() / name), name
+  places = (beside, here) if name.startswith(".") else (here, beside)
+  return next((p for p in places if Path(p).is_dir()), places[0])
 
 
 def _download(source: str, revision: str | None) -> Path:
@@ -59,7 +82,16 @@ def _download(source: str, revision: str | None) -> Path:
     wanted = wanted_files(files)
     return Path(snapshot_download(source, revision=revision, allow_patterns=wanted))
   except (errors.HTTPError, errors.HFValidationError, OSError) as e:
-    raise InputError(f"model.source={source!r} {_why(e, source, revision)}") from e
+    raise InputError(f"model.source={source!r} {_why(e, source, revision)}{_beside(source)}") from e
+
+
+def _beside(source: str) -> str:
+  """For a message: what there is where a folder was perhaps meant."""
+  parent = Path(source).parent
+  if "/" not in source or not parent.is_dir():
+    return ""
+  some = sorted(p.name for p in parent.iterdir() if p.is_dir())
+  return f" If a folder was meant: {parent}/ is here and has {', '.join(some[:9]) or 'no folders'}."
 
 
 def wanted_files(files: list[str]) -> list[str]:

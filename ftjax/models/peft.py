@@ -146,13 +146,14 @@ def write(
   table: list[Weight],
   *,
   base: str,
+  revision: str = "",
   dropout: float = 0.0,
   rslora: bool = False,
 ) -> None:
   """Writes an adapter's collections as a PEFT adapter folder (float32 or bfloat16, as they are).
   Of several processes all must call this; process 0 writes.
 
-  base: the source that it names. rslora: settings say alpha / sqrt(rank), not alpha / rank; the
+  base, revision: the source that it names. rslora: settings say alpha / sqrt(rank), not alpha / rank; the
   scale is the same.
   """
   config, variables = vocabulary.trimmed(config, variables)
@@ -165,7 +166,8 @@ def write(
   if "peft_type" not in writer.settings:
     raise ValueError("PEFT has no form for an adapter with neither a low-rank pair nor rows")
   written = {
-    "task_type": "CAUSAL_LM", "base_model_name_or_path": base, "inference_mode": True,
+    "task_type": "CAUSAL_LM", "base_model_name_or_path": base, "revision": revision or None,
+    "inference_mode": True,
   }  # fmt: skip
   if writer.settings["peft_type"] == "LORA":
     written["lora_dropout"] = dropout

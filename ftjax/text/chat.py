@@ -67,7 +67,7 @@ class Template:
     choice(name, ("auto", "chat", "plain"), "data.template")
     has = bool(getattr(tokenizer, "chat_template", None))
     kind = ("chat" if has else "plain") if name == "auto" else name
-    stops = tuple(dict.fromkeys((*stop_ids(tokenizer, None), *stops)))
+    stops = tuple(dict.fromkeys((*stop_ids(tokenizer), *stops)))
     if kind == "chat":
       if not has:
         raise InputError(

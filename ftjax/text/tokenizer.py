@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,14 +71,22 @@ def bos_id(tok: PreTrainedTokenizerBase) -> int | None:
 
 
 def stop_ids(
-  tok: PreTrainedTokenizerBase | None, generation_config: dict[str, Any] | None
+  tok: PreTrainedTokenizerBase | None,
+  generation: Mapping[str, Any] | None = None,
+  model: Mapping[str, Any] | None = None,
 ) -> tuple[int, ...]:
-  """The ids that end a generation: the tokenizer's, then those of generation_config.json
-  ("eos_token_id": an id or a list of ids), each once."""
-  ids = [] if tok is None or tok.eos_token_id is None else [tok.eos_token_id]
-  more = (generation_config or {}).get("eos_token_id")
-  ids += more if isinstance(more, (list, tuple)) else [] if more is None else [more]
-  return tuple(dict.fromkeys(int(i) for i in ids))
+  """The ids that end a text, in training and in generation: the tokenizer's, then the "eos_token_id" (an
+  id or a list of ids) of generation_config.json or, where that names none, of config.json."""
+  generation = generation or {}
+  more = (generation if "eos_token_id" in generation else model or {}).get("eos_token_id")
+  more = more if isinstance(more, list | tuple) else [] if more is None else [more]
+  if wrong := [i for i in more if type(i) is not int or not 0 <= i < 2**31]:
+    raise InputError(
+      f"eos_token_id of generation_config.json (or config.json) has {wrong[0]!r:.80}, and it must be an id "
+      "of a token, or a list of them. Correct the file."
+    )
+  own = [] if tok is None or tok.eos_token_id is None else [tok.eos_token_id]
+  return tuple(dict.fromkeys((*own, *more)))
 
 
 def lead_ids(tok: PreTrainedTokenizerBase) -> list[int]:

@@ -166,3 +166,24 @@ def test_the_files_of_one_format_are_wanted(format_):
 def test_an_adapters_files_are_wanted():
   files = ["adapter_config.json", "adapter_model.safetensors", "README.md"]
   assert hub.wanted_files(files) == files[:2]
+
+
+@pytest.mark.parametrize(
+  "name",
+  ["chat_template.jinja", "config.json", "tokenizer.model", "additional_chat_templates/a.jinja"],
+)
+def test_links_that_leave_the_folder_are_not_read(variant, cache, tmp_path, name):
+  secret = tmp_path / "secret"
+  secret.write_text("key")
+  folder = shutil.copytree(variant("llama"), tmp_path / "copy")
+  (folder / "additional_chat_templates").mkdir()
+  for at in (folder, cache / "snapshots" / COMMIT):
+    path = at / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(secret)
+  for source in (str(folder), "me/tiny"):
+    with pytest.raises(
+      InputError, match="is a link to .*secret, outside .* neither read nor copied"
+    ):
+      hf.resolve(source)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ftjax.config import InputError, choice
+from ftjax.models import hub
 from ftjax.models.config import ModelConfig, Weight
 from ftjax.models.formats.stored import READABLE
 from ftjax.models.quant import base, codes
@@ -29,7 +30,8 @@ _DTYPES = {dtype: name for name, dtype in READABLE.items()}
 
 
 class Quantized(NamedTuple):
-  """What kernels are stored as. base: the full-precision source that they were made from."""
+  """What kernels are stored as. base: the full-precision source that they were made from; in the file
+  a path is one from the folder."""
 
   format: str
   base: str
@@ -57,7 +59,8 @@ def opened(hf_config: dict[str, Any], folder: Path) -> tuple[dict[str, Any], Qua
       f"{folder}: config.json has {KEY}={dict(found)}, and what can be read is {wanted}. Quantize the "
       "full-precision base again (scripts/export.py --quantize), or use the version that wrote it."
     )
-  return {k: v for k, v in hf_config.items() if k != KEY}, quantized
+  whole = quantized._replace(base=hub.named_in(folder, quantized.base))
+  return {k: v for k, v in hf_config.items() if k != KEY}, whole
 
 
 def lines(table: list[Weight], config: ModelConfig, kind: str) -> list[Weight]:

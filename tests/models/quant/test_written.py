@@ -111,7 +111,7 @@ def test_the_folder_carries_what_goes_along(full, folder):
   config = json.loads((folder / "config.json").read_text())
   assert config.pop("quantization_config") == {
     "quant_method": "ftjax", "format": "nf4", "block_size": 64, "scale_group_size": 256,
-    "base": str(full),
+    "base": os.path.relpath(full, folder),
   }  # fmt: skip
   assert config == json.loads((full / "config.json").read_text())
   assert {p.name for p in folder.iterdir()} == {
@@ -179,7 +179,7 @@ def test_a_run_on_it_is_the_run_on_the_full_one_quantized(tmp_path):
   for file in sorted((tmp_path / "wanted" / "best").iterdir()):
     assert (tmp_path / "run" / "best" / file.name).read_bytes() == file.read_bytes(), file
   named = json.loads((tmp_path / "run" / "best" / lora.SETTINGS).read_text())
-  assert named["base_model_name_or_path"] == str(source)
+  assert named["base_model_name_or_path"] == "../../full"
 
   from configs.evaluate import get_config
 
