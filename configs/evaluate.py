@@ -1,5 +1,5 @@
-"""Evaluation of a model beside its base: loss and perplexity, BLEU and chrF of what it writes, and
-samples for a person to judge.
+"""Evaluation of a model beside its base: loss and perplexity; BLEU, chrF and facts of what it writes,
+beside what texts of other prompts score; and samples for a person to judge.
 
 A run's best model, on the run's own validation rows; and beside the training, on any device:
   python scripts/evaluate.py --config.source=runs/mine
@@ -9,8 +9,8 @@ Any model, or an adapter on its base:
   python scripts/evaluate.py --config.source=BASE --config.adapter=ADAPTER \
       --config.data.validation=rows.jsonl
 
-Writes evaluation.json, samples.md and samples.html (evaluation.jsonl when following). It takes seconds for models
-of some million parameters, and evaluation.json of a run repeats the run's own numbers.
+Writes evaluation.json, samples.md and samples.html (evaluation.jsonl when following). It takes seconds
+for models of some million parameters, and evaluation.json of a run repeats the run's own numbers.
 """
 
 from ml_collections import ConfigDict
