@@ -67,7 +67,7 @@ def finish(
   point, points = {}, []
   if config.train.interpolate and best > 0:
     judge = lambda mine, frozen=frozen: evaluate(tree.merge(frozen, mine))
-    with skip_on_error("train.interpolate", "best/ is the best checkpoint."):
+    with skip_on_error("train.interpolate", "best/ is the best checkpoint.", together=True):
       mine, point, points = interpolation.choose(
         initial(), mine, judge, objective, config.train.interpolate, workdir
       )
@@ -91,7 +91,7 @@ def finish(
     scores = validation_scores(workdir, best)
   if point:
     scores["tuned"] = named_scores(point)
-  with skip_on_error("Writing texts for validation prompts", again):
+  with skip_on_error("Writing texts for validation prompts", again, together=True):
     written = write_texts(config, opened, variables, data, mesh)
     scores = {n: scores.get(n, {}) | written.scores.get(n, {}) for n in (FLOOR, "base", "tuned")}
     scores = {name: some for name, some in scores.items() if some}

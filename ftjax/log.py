@@ -82,8 +82,8 @@ class MetricsLog:
 
 
 def read(path: str | Path) -> list[dict]:
-  """The lines of a metrics.jsonl or evaluation.jsonl, in order: {"step": ..., name: number, ...}, also of numbers that JSON
-  cannot hold.
+  """The lines of a metrics.jsonl or evaluation.jsonl, in order: {"step": ..., name: number, ...}, also
+  of numbers that JSON cannot hold.
 
   A line that is none is left out: the last one, which a crash may have cut short, without a word.
   """
@@ -215,17 +215,17 @@ class Transfer:
 
 
 @contextmanager
-def skip_on_error(what: str, again: str) -> Iterator[None]:
+def skip_on_error(what: str, again: str, together: bool = False) -> Iterator[None]:
   """Runs a step that only measures or shows: a failure is said in one line, and what comes after the
   step goes on.
 
-  what: the step, as in "Writing samples". again: how it is repeated. Of several processes a failure
-  ends all, as elsewhere: the others would wait for this one in the step.
+  what: the step, as in "Writing samples". again: how it is repeated. together: all processes take part
+  in it; then a failure ends them, as the others would wait for this one.
   """
   try:
     yield
   except Exception as e:
-    if jax.process_count() > 1:
+    if together and jax.process_count() > 1:
       raise
     why = " ".join(str(e).split()) or "no reason given"
     say(f"warning: {what} failed and was skipped ({type(e).__name__}: {why}). {again}")
