@@ -23,6 +23,7 @@ from ftjax.language_model import LanguageModel
 from ftjax.parallel.mesh import make_mesh
 from ftjax.pretrained import Opened, open_run
 from ftjax.run_models import run_config
+from ftjax.text.tokenizer import encode_prompt
 
 
 class Comparison:
@@ -45,6 +46,7 @@ class Comparison:
         "form it was trained on."
       )
     self.rows_note, self._largest = f"{len(rows)} rows", int(rows.ids.max())
+    self._longest = int(rows.places_taken.max())
     bins = loader.bins(rows, data.max_length, config.data.pack)
     self._batches = lambda: loader.fixed_batches(rows, bins, config.batch_size, data.max_length)
     self._scoring = bool(on_tokens)
@@ -62,9 +64,10 @@ class Comparison:
         texts.measured, packed, config.batch_size, texts.max_length
       )
       self.rows_note += f", {len(texts.measured)} general texts"
+      self._longest = max(self._longest, int(texts.measured.places_taken.max()))
     limit = config.samples if self._on_texts else 0
     self.prompts: list[dict[str, Any]] = validation_prompts(
-      data, model.tokenizer, limit, room=opened.room if opened else model.room,
+      data, model.tokenizer, limit, room=min(model.room, opened.room if opened else model.room),
       max_new_tokens=config.max_new_tokens,
     )  # fmt: skip
 
@@ -77,6 +80,11 @@ class Comparison:
     what they mean to the first; if not, it has no metrics on tokens, and the prompts in its own ids."""
     if not alike:
       return self._of_texts(model, [self._own_ids(model, p) for p in self.prompts], {})
+    if self._scoring and self._longest > model.room:
+      raise InputError(
+        f"The rows have up to {self._longest} tokens, and {model.folder} has room for {model.room}: it is no model "
+        "to compare with. Give another base, or none: --config.base="
+      )
     if self._largest >= model.config.vocabulary:
       raise InputError(
         f"The rows have ids up to {self._largest}, and {model.folder} has {model.config.vocabulary} tokens: it is "
@@ -97,7 +105,8 @@ class Comparison:
   def _of_texts(self, model: LanguageModel, ids, found):
     if not self.prompts:
       return found, []
-    c, most = self._config, [p["most"] for p in self.prompts]
+    c = self._config
+    most = [min(p["most"], model.room - len(i)) for p, i in zip(self.prompts, ids, strict=True)]
     texts, completions = generate_and_score(
       model.generator, ids, asked_of(self.prompts), most, metrics=self._on_texts,
       sampling=Sampling(c.temperature), seed=c.seed,
@@ -105,8 +114,11 @@ class Comparison:
     return found | texts, completions
 
   def _own_ids(self, model: LanguageModel, prompt):
-    """A prompt as this model is asked: through its own template."""
-    return model.render(prompt["asked"]) if "asked" in prompt else prompt["prompt"]
+    """A prompt as this model is asked, through its own template; of one that leaves no room, the end."""
+    asked = "asked" in prompt
+    text = prompt["asked"] if asked else prompt["prompt"]
+    ids = model.render(text) if asked else encode_prompt(model.tokenizer, text)
+    return ids[1 - model.room :]
 
 
 def mesh_of(config: ConfigDict):

@@ -22,7 +22,7 @@ from ftjax.language_model import load
 from ftjax.log import say
 from ftjax.models import hf, lora
 from ftjax.pretrained import computed_in, open_source
-from ftjax.research import report
+from ftjax.research import plots, report
 from ftjax.run_models import RunModels, run_config, run_of
 from ftjax.text.tokenizer import same_ids
 from ftjax.train import run_folder
@@ -98,6 +98,9 @@ def evaluate(config: ConfigDict) -> Scores:
     written += showing.write(
       output, judge.prompts, texts, scores, limit=config.shown, warnings=warnings
     )
+  if run is not None:
+    with log.skip_on_error("Drawing loss.png", "The scores are not touched."):
+      written.append(plots.save_loss(run, output))
   report.show(scores_table(scores, f"{config.source} ({judge.rows_note})", warnings))
   say("Written: " + "   ".join(map(str, written)))
   return scores

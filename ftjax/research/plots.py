@@ -94,6 +94,6 @@ def save(figure, path: Path) -> Path:
   return path
 
 
-def save_loss(workdir: str | Path) -> Path:
-  """Writes workdir/loss.png and returns its path."""
-  return save(loss_figure(workdir), Path(workdir) / "loss.png")
+def save_loss(workdir: str | Path, folder: str | Path | None = None) -> Path:
+  """Writes loss.png into the folder (default: the run's own) and returns its path."""
+  return save(loss_figure(workdir), Path(folder or workdir) / "loss.png")
