@@ -167,8 +167,9 @@ def train(
           outcome = Outcome(state, step, reason)
           if reason == "early":
             line.say(
-              f"Stopped early after step {step}: eval.patience={stopping.patience} evaluations were no better than that "
-              f"of step {stopping.best_step}."
+              f"Stopped early after step {step}: eval.patience={stopping.patience} evaluations brought no improvement"
+              f"{f' of eval.min_delta={stopping.min_delta:g}' if stopping.min_delta else ''}. "
+              f"The best is that of step {stopping.best_step}."
             )
           break
       checkpoints.wait()
