@@ -2,9 +2,11 @@
 
 import pytest
 
-from ftjax.evaluate.briefs import Briefs, fields, words
+from ftjax.evaluate.briefs import Briefs
+from ftjax.evaluate.fields import fields
 from ftjax.evaluate.metrics import facts
 from ftjax.evaluate.outputs import Asked
+from ftjax.evaluate.words import words
 from ftjax.generate.generator import Completion
 
 
@@ -22,6 +24,8 @@ from ftjax.generate.generator import Completion
     ("Note: write this; then that", {}),
     ("See http://a.b/c at 10:30 and [this](http://a.b)", {}),
     ("", {}),
+    ('{"a": ' * 5000 + "1" + "}" * 5000, {}),
+    ("{" * 9 + '{"a": 1}', {"a": ["1"]}),
   ],
 )  # fmt: skip
 def test_fields_in_the_common_notations(prompt, expected):
