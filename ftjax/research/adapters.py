@@ -1,6 +1,5 @@
 """What each kind of adapter costs and gives: one run a row, and a table."""
 
-import json
 import re
 import statistics
 from collections.abc import Mapping, Sequence
@@ -66,7 +65,7 @@ def run_row(
     own = [f"--config.{key}={value}" for key, value in kind.items()]
     runs.call("train.py", [f"--workdir={workdir}", *flags, *own], workdir / LOG)
   log = (workdir / LOG).read_text(encoding="utf-8")
-  found = json.loads((workdir / "evaluation.json").read_text(encoding="utf-8"))
+  found = runs.scores(workdir)
   base, scores = found.get("base", {}), found["tuned"]
   if other:
     there = runs.scores_on(other, workdir, "best", base_too)

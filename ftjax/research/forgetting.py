@@ -87,7 +87,7 @@ def run_row(
   given = lambda some: [f"--config.{key}={value(text)}" for key, text in some.items()]
   if not (workdir / "final").is_dir():
     runs.call("train.py", [f"--workdir={workdir}", *given(EVERY), *flags, *given(REMEDIES[name])])
-  found = json.loads((workdir / "evaluation.json").read_text())
+  found = runs.scores(workdir)
   if "interpolation" not in found:
     raise InputError(f"{workdir}: no evaluation was better than the base's; nothing to compare.")
   alpha = found["interpolation"]["alpha"]

@@ -1,5 +1,6 @@
 """Pictures of a run, drawn from its metrics.jsonl."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ def loss_figure(workdir: str | Path):
   from matplotlib.figure import Figure  # No pyplot: no global state, no window.
 
   lines = read(Path(workdir) / METRICS)
-  pick = lambda key: [(m["step"], m[key]) for m in lines if isinstance(m.get(key), float)]
+  pick = lambda key: [(m["step"], m[key]) for m in lines if math.isfinite(m.get(key, math.nan))]
   figure = Figure(figsize=(8, 4.5), layout="constrained")
   axes = figure.add_subplot()
   train, validation, general = map(pick, ("train/loss", "validation/loss", "general/loss"))
@@ -39,7 +40,8 @@ def loss_figure(workdir: str | Path):
     )  # fmt: skip
   dress(axes, "update", "loss (nats per token)")
   axes.xaxis.get_major_locator().set_params(integer=True)
-  above(figure)
+  if axes.lines:
+    above(figure)
   return figure
 
 

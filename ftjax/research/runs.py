@@ -25,6 +25,14 @@ def call(script: str, flags: Sequence[str], log: Path | None = None) -> None:
     storage.write_text(log, done.stdout + done.stderr)
 
 
+def scores(workdir: Path) -> dict[str, dict[str, float]]:
+  """What a run says of itself at its end. Raises InputError where that could not be written."""
+  path = workdir / "evaluation.json"
+  if not path.is_file():
+    raise InputError(f"{workdir} has models and no {path.name}. Remove it to train it again.")
+  return json.loads(path.read_text(encoding="utf-8"))
+
+
 def scores_on(
   text: str, workdir: Path, part: str, base: bool = True
 ) -> dict[str, dict[str, float]]:
