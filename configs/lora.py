@@ -4,8 +4,8 @@
       --config.model.source=FOLDER_OR_HUB_ID --config.data.train=rows.jsonl
   python scripts/export.py --run=runs/mine-lora --merge --output=merged
 
-`best/` is a PEFT adapter. The learning rate is ten times that of full fine-tuning: by
-the model's size, 2e-4 from a billion parameters on.
+`best/` is a PEFT adapter. The learning rate is ten times that of full fine-tuning (1e-2 at most): by the
+model's size, 2e-4 from a billion parameters on.
 """
 
 from ftjax.defaults import get_config as defaults

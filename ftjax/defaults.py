@@ -54,7 +54,7 @@ def get_config() -> ConfigDict:
 
   c.optim = o = ConfigDict()
   o.name = "adamw"  # adamw | schedule_free | lion | sgd | adafactor | muon | apollo
-  o.learning_rate = 0.0  # 0 = by model size: 2e-5 from 1B parameters, 8.6e-4 of 1.4M; LoRA ten times
+  o.learning_rate = 0.0  # 0 = by the model's size, 2e-3 up to 2M parameters and 2e-5 from 1B on; LoRA ten times
   o.schedule = "cosine"  # constant | linear | cosine
   o.warmup = "5%"
   o.weight_decay = 0.0  # times the learning rate, of matrices and tables; norms, biases and other vectors are left alone

@@ -17,8 +17,8 @@ Factor = float | np.ndarray  # of a leaf, or [L], one for each layer
 
 
 # Of full fine-tuning, by parameters: on a straight line between these in logarithms, and flat outside.
-# docs/performance.md says what was measured.
-SMALL, LARGE = (3e5, 2e-3), (1e9, 2e-5)
+# docs/rates.md says why, and what was measured.
+SMALL, LARGE = (2e6, 2e-3), (1e9, 2e-5)
 ADAPTERS = {"none": 1, "lora": 10, "norms": 10, "ia3": 20, "prompt": 20, "prefix": 20}
 MOST = 1e-2  # of low-rank pairs, which go astray above it
 OPTIMIZERS = {
