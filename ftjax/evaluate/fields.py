@@ -10,6 +10,7 @@ DEEPEST = 8  # levels of an object that are read
 
 _NOT_SAID = {"", "yes", "no", "true", "false", "none", "null", "n/a", "-"}  # in these words
 
+_WIDE = str.maketrans("：；｜＝", ":;|=")  # as Chinese and Japanese keyboards write them
 _KEY = r"[^\W\d_](?:[^\W_]|[ /'&()_-]){0,39}"
 _FIELD = re.compile(rf"(?:^|[.!?]\s)[\s*•#-]*({_KEY})\*{{0,2}}(?<!\d)\s*[:=](?!//)\**\s*(\S.*)$")
 _BRACKETS = re.compile(rf"({_KEY})\[([^\[\]]*)\](?!\()")
@@ -22,6 +23,7 @@ def fields(prompt: str) -> dict[str, list[str]]:
   line breaks, "|", ";" or ",", where there are at least two of them. Values that a text never says
   in these words ("yes", "none") and long ones are left out.
   """
+  prompt = prompt.translate(_WIDE)
   found = _json(prompt) or _brackets(prompt) or _lines(prompt)
   out: dict[str, list[str]] = {}
   for name, value in found:
@@ -59,7 +61,7 @@ def _brackets(prompt: str) -> list[tuple[str, str]]:
   return [
     pair
     for line in prompt.splitlines()
-    if not _BRACKETS.sub("", line).strip(" ,;|\t")
+    if "[" in line and not _BRACKETS.sub("", line).strip(" ,;|\t")
     for pair in _BRACKETS.findall(line)
   ]
 

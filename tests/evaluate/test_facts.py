@@ -23,6 +23,7 @@ from ftjax.generate.generator import Completion
     ('Copy for {"name": "Otter"}, please', {"name": ["Otter"]}),
     ("Note: write this; then that", {}),
     ("See http://a.b/c at 10:30 and [this](http://a.b)", {}),
+    ("商品：やかん｜価格：30円", {"商品": ["やかん"], "価格": ["30円"]}),
     ("", {}),
     ('{"a": ' * 5000 + "1" + "}" * 5000, {}),
     ("{" * 9 + '{"a": 1}', {"a": ["1"]}),
