@@ -1,9 +1,14 @@
 """What a preparation refuses, warns of and shows, each in one message."""
 
+import dataclasses
+import inspect
+import re
+
 import pytest
 
 from ftjax import preparation
 from ftjax.config import InputError
+from ftjax.data.clean import quality
 from ftjax.data.curate import commands, excerpt
 from ftjax.data.example import Example
 from tests.data.prepared import document, near, prepare, texts, write
@@ -97,6 +102,30 @@ def test_nothing_left_says_what_left_it_out(tmp_path):
     prepare([str(path), str(tmp_path / "bad.jsonl")], tmp_path / "out2")
   with pytest.raises(InputError, match=r"No row is left: 2 were read.*quality"):
     prepare(path, tmp_path / "out")
+
+
+def test_a_filter_that_drops_many_rows_names_its_key(tmp_path):
+  again = " ".join([document(0, 2)] * 3)  # a third of it is new
+  path = write(tmp_path / "a.jsonl", [document(i) for i in range(8)] + [again, "Short."])
+  version = prepare(path, tmp_path / "out", quality__max_duplicate_5gram=0.3)
+  told = [w for w in version.report["warnings"] if w.startswith("quality dropped")]
+  assert not told, "one of ten for a reason is no more than a tenth"
+  path = write(tmp_path / "a.jsonl", [document(i) for i in range(8)] + [again, again + " So."])
+  version = prepare(path, tmp_path / "two")
+  (told,) = [w for w in version.report["warnings"] if w.startswith("quality dropped")]
+  assert "quality dropped 2 of 10 rows (20%) as duplicate_5gram, such as one with 0.6" in told
+  assert told.endswith("to keep such rows, raise quality.max_duplicate_5gram.")
+  assert "max_duplicate_5gram" in (version.folder / "card.html").read_text("utf-8")
+  kept = prepare(path, tmp_path / "kept", quality__max_duplicate_5gram=1.0, quality__max_duplicate_10gram=1.0,
+                 dedup__near=False)  # fmt: skip
+  assert not [w for w in kept.report["warnings"] if "duplicate_5gram" in w], "the advice works"
+
+
+def test_every_reason_of_the_quality_rules_has_its_key():
+  source = inspect.getsource(quality)
+  reasons = set(re.findall(r'(?:Drop|_most|_least)\(\s*"(\w+)"', source)) - {"empty"}
+  assert reasons == set(quality.KEYS)
+  assert set(quality.KEYS.values()) <= {f.name for f in dataclasses.fields(quality.Quality)}
 
 
 def test_a_split_without_rows_is_a_warning(tmp_path):

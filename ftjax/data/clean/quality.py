@@ -33,6 +33,17 @@ _SENTENCES = (
   3  # Words of a line from which on it may count as repeated: names of speakers may come again.
 )
 
+# The threshold in `config.quality` that each reason crosses.
+KEYS = {
+  "too_short": "min_words", "too_long": "max_words", "short_words": "min_mean_word_length",
+  "long_words": "max_mean_word_length", "symbols": "max_symbol_ratio", "few_words_with_letters": "min_alphabetic_words",
+  "bullets": "max_bullet_lines", "ellipses": "max_ellipsis_lines", "few_sentences": "min_terminal_lines",
+  "lorem_ipsum": "max_lorem_ipsum", "few_stop_words": "min_stop_words", "duplicate_lines": "max_duplicate_lines",
+  "duplicate_line_characters": "max_duplicate_line_characters", "duplicate_paragraphs": "max_duplicate_paragraphs",
+  "top_2gram": "max_top_2gram", "top_4gram": "max_top_4gram", "duplicate_5gram": "max_duplicate_5gram",
+  "duplicate_10gram": "max_duplicate_10gram", "repetition": "max_answer_repetition",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Quality:

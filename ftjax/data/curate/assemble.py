@@ -202,7 +202,7 @@ def write(
         report["warnings"] += publish.or_warning(temporary / extra, extra, table, decision)
     report["warnings"] += written.balance.warnings(settings["balance"]["max_share"])
     report["warnings"] += figures.unread(report["sources"], report["bad"])
-    report["warnings"] += figures.left_out(table)
+    report["warnings"] += figures.left_out(table) + figures.dropped(report["steps"])
     report["warnings"] += decision.warnings + figures.unsplit(report["splits"], settings["split"])
     report["seconds"] = dict(said.seconds)
     _json(temporary / versions.REPORT, report)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ftjax.data.clean.quality import KEYS
 from ftjax.data.curate import decide
 from ftjax.data.curate.decide import Decision
 from ftjax.data.curate.excerpt import excerpt, text_of
@@ -18,6 +19,7 @@ from ftjax.data.curate.stream import PARENT
 from ftjax.data.example import Example
 
 _BAD = 100
+_MANY = 0.1  # share of rows that a filter drops, above which it is a warning
 _SAMPLES = 4  # rows of a split that are shown
 _BLOCK = 500  # rows that are counted at once
 
@@ -138,6 +140,30 @@ def _pair(table: Table, found: Any, row: int) -> dict[str, Any]:
 
 def bad(table: Table) -> list[dict[str, str]]:
   return [b for stats in table.stats for b in stats["bad"]][:_BAD]
+
+
+def dropped(steps: list[dict[str, Any]]) -> list[str]:
+  """A warning for each reason for which a filter dropped more than a tenth of the rows, with its key."""
+  out = []
+  for step in steps:
+    for reason, count in step["dropped"].items():
+      key = _key(step["name"], reason)
+      if not key or count <= _MANY * step["in"]:
+        continue
+      detail = next((e["detail"] for e in step["examples"] if e["reason"] == reason), "")
+      change = f"{'lower' if '.min_' in key else 'raise' if '.max_' in key else 'change'} {key}"
+      out.append(
+        f"{step['name']} dropped {count:,} of {step['in']:,} rows ({count / step['in']:.0%}) as {reason}"
+        f"{f', such as one with {detail}' if detail else ''}. See them on the card; to keep such rows, {change}."
+      )
+  return out
+
+
+def _key(step: str, reason: str) -> str:
+  """The key of the config that decides on a reason; "" for what is no threshold or was asked for by name."""
+  if step == "language":
+    return "language.keep"
+  return f"quality.{KEYS[reason]}" if step in ("quality", "length") and reason in KEYS else ""
 
 
 def left_out(table: Table) -> list[str]:
