@@ -27,7 +27,8 @@ def update(batch: Batch, outputs: Hidden) -> dict[str, jax.Array]:
   """Sums over the batch: of weighted cross-entropies (nats), of weighted hits, and of weights;
   float32 [].
 
-  Runs over chunks of T, so that no [B, T, V] exists. A hit is a target that has the largest logit.
+  Runs over chunks of T, so that no [B, T, V] exists. A hit is a target that has the largest logit,
+  and the first of equals: what greedy decoding would take.
   """
   B, T, _ = outputs.hidden.shape
   length = min(T, max(1, CHUNK // B))
@@ -46,7 +47,9 @@ def update(batch: Batch, outputs: Hidden) -> dict[str, jax.Array]:
     # devices.
     target_BC = jnp.where(ids == targets_BC[..., None], logits_BCV, 0).sum(-1)
     nll_BC = jax.nn.logsumexp(logits_BCV, axis=-1) - target_BC
-    hit_BC = target_BC >= logits_BCV.max(-1)
+    largest_BC1 = logits_BCV.max(-1, keepdims=True)
+    first_BC = jnp.where(logits_BCV >= largest_BC1, ids, ids.size).min(-1)
+    hit_BC = first_BC == targets_BC
     total = lambda x_BC: jnp.where(weights_BC > 0, weights_BC * x_BC, 0).sum()
     more = {"loss": total(nll_BC), "hits": total(hit_BC), "tokens": weights_BC.sum()}
     return jax.tree.map(jnp.add, sums, more), None
