@@ -210,7 +210,10 @@ def _bad_flags_end_here():
       )
     )
   except (flags.Error, TypeError, ValueError, KeyError, ImportError, SyntaxError) as e:
-    sys.exit(fail(_one_line(e)))
+    line = _one_line(e)
+    if group := re.match(r"flag (--config\.[\w.]+)=.* as a ConfigDict", line):
+      line = f"{group[1]} is a group of keys. Give each with its value, as in {group[1]}.KEY=VALUE."
+    sys.exit(fail(line))
 
 
 def _naming(message: str) -> str:

@@ -43,6 +43,7 @@ BAD_FLAGS = {
   "--config.train.batch_size=many": "invalid literal",
   "--config=configs/nothing.py": "cannot read .*nothing.py",
   "--config.zzz=1": "no such config key: zzz",
+  "--config.data.fields=prompt=brief": "--config.data.fields is a group of keys. Give each",
   "--workdirr=x": "workdirr",
 }
 

@@ -53,7 +53,11 @@ class TokenCounter:
   def _conversations(self, examples: Sequence[Example]) -> list[Count]:
     try:
       done = self._template.encode_many([list(e.messages) for e in examples]) if examples else []
-      return [Count(len(e.ids), sum(e.trained)) for e in done]
+      counts = [Count(0, 0)] * len(examples)
+      for row in done:  # Several of one conversation, by some templates.
+        tokens, trained = counts[row.source]
+        counts[row.source] = Count(tokens + len(row.ids), trained + sum(row.trained))
+      return counts
     except InputError:
       if len(examples) > 1:
         return [self._conversations([e])[0] for e in examples]

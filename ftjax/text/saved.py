@@ -35,11 +35,28 @@ def check(template: Template, samples: Sequence[Sample], train_on: str) -> None:
     messages = [m | {"content": m["content"].removesuffix(end)} for m in messages]
     last = max(i for i, m in enumerate(messages) if m["role"] == "assistant")
     if before := messages[:last]:
+      _check_header(again, before, place)
       _same(
         saved, template.render_prompt(before), again.render_prompt(before), f"{place}, its prompt"
       )
     for ours, theirs in zip(encoded, again.encode_many([messages], train_on, [place]), strict=True):
       _same(saved, ours.ids, theirs.ids, place)
+
+
+def _check_header(template: Template, before: Messages, place: str) -> None:
+  """Raises InputError where a prompt lacks the header that the template writes before an answer: it
+  would be trained on, and written with every answer."""
+  prompt = template.render(before, True, place)
+  answer = {"role": "assistant", "content": "what is answered"}
+  whole = template.render([*before, answer], False, place)
+  start = whole.find(answer["content"], len(prompt))
+  header = whole[len(prompt) : start].strip()
+  if prompt == template.render(before, False, place) and start >= 0 and header:
+    raise InputError(
+      f"{place}: the chat template writes {header!r} before an answer, but not at the end of a prompt, so the model would "
+      "have to write it. End the template of the model's folder in {% if add_generation_prompt %}"
+      f"{header}{{% endif %}}, or use data.template='plain'."
+    )
 
 
 def _saved(template: Template) -> PreTrainedTokenizerBase:

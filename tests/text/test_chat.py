@@ -164,6 +164,12 @@ def test_what_would_train_wrongly_is_an_error_that_names_the_row(tiny, template,
     Template.choose(tiny(template)).encode(messages, place="f.jsonl:7")
 
 
+@pytest.mark.parametrize("advised", [{"train_on": "all"}, {"name": "plain"}])
+def test_what_the_refusal_of_a_template_advises_works(tiny, advised):
+  name, train_on = advised.get("name", "auto"), advised.get("train_on", "responses")
+  assert any(Template.choose(tiny(THINKS_FIRST), name).encode(TWO, train_on).trained)
+
+
 def test_a_template_that_rewrites_the_past_makes_a_row_of_each_answer(tiny):
   tok = tiny(LOSES_THE_PAST)
   template = Template.choose(tok)

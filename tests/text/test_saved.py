@@ -67,3 +67,23 @@ def test_a_tokenizer_that_reads_otherwise_is_refused(tiny, monkeypatch):
   template = Template.choose(tiny())
   with pytest.raises(InputError, match="f:1, its prompt: the tokenizer, as it will be saved"):
     check(template, samples(template, ("q", "a")), "responses")
+
+
+def test_a_header_that_prompts_lack_is_refused(tiny):
+  headed = "{% for m in messages %}### {{ m.role }}: {{ m.content }}{{ eos_token }}{% endfor %}"
+  asks = "{% if add_generation_prompt %}### assistant: {% endif %}"
+  template = Template.choose(tiny(headed))
+  with pytest.raises(
+    InputError, match="f:1: the chat template writes '### assistant:' before an answer"
+  ):
+    check(template, samples(template, ("q", "a")), "responses")
+  template = Template.choose(tiny(headed + asks))
+  check(template, samples(template, ("q", "a")), "responses")
+  bare = Template.choose(
+    tiny("{% for m in messages %}[{{ m.content }}]{{ eos_token }}{% endfor %}")
+  )
+  with pytest.raises(InputError, match=r"writes '\['"):
+    check(bare, samples(bare, ("q", "a")), "responses")
+  llama = "{% for m in messages %}{% if m.role == 'assistant' %} {{ m.content }} {{ eos_token }}{% else %}[INST] {{ m.content }} [/INST]{% endif %}{% endfor %}"
+  template = Template.choose(tiny(llama))
+  check(template, samples(template, ("q", "a")), "responses")
