@@ -1,6 +1,7 @@
 """Prompts answered on a terminal, one by one or as a conversation."""
 
 import contextlib
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -46,6 +47,7 @@ def talk(
   print(WELCOME)
   turns: Messages = []
   try:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # Nothing is lost: it ends as Ctrl-D.
     while True:
       line = read("> ")
       if not line.strip():

@@ -1,5 +1,7 @@
 """Answers on a terminal, with a stub in the model's place."""
 
+import signal
+
 import pytest
 
 from ftjax import conversation
@@ -74,3 +76,15 @@ def test_prompts_go_through_the_template_unless_raw(capsys, raw, asked, out):
   assert model.asked == [asked.format("a"), asked.format("cut")]
   assert printed.out == out.format("a") + out.format("cut")
   assert printed.err == "(Answer 2 was cut after 7 tokens: see --max_new_tokens.)\n"
+
+
+def test_ctrl_c_ends_a_conversation_whatever_a_script_made_of_it():
+  def pressed(prompt):
+    signal.raise_signal(signal.SIGINT)
+    return ""
+
+  old = signal.signal(signal.SIGINT, lambda *_: pytest.exit("the script's own handler"))
+  try:
+    conversation.talk(Stub(), False, OPTIONS, pressed)
+  finally:
+    signal.signal(signal.SIGINT, old)
