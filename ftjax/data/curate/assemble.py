@@ -15,7 +15,7 @@ import numpy as np
 
 from ftjax import storage
 from ftjax.config import InputError
-from ftjax.data.curate import decide, figures, publish, rows
+from ftjax.data.curate import decide, figures, publish, rows, warned
 from ftjax.data.curate import settings as settings_
 from ftjax.data.curate.decide import Decision
 from ftjax.data.curate.gather import Table
@@ -201,9 +201,9 @@ def write(
       with said.stage(f"write {extra}", f"writing {extra}"):
         report["warnings"] += publish.or_warning(temporary / extra, extra, table, decision)
     report["warnings"] += written.balance.warnings(settings["balance"]["max_share"])
-    report["warnings"] += figures.unread(report["sources"], report["bad"])
-    report["warnings"] += figures.left_out(table) + figures.dropped(report["steps"])
-    report["warnings"] += decision.warnings + figures.unsplit(report["splits"], settings["split"])
+    report["warnings"] += warned.unread(report["sources"], report["bad"])
+    report["warnings"] += warned.left_out(table) + warned.dropped(report["steps"])
+    report["warnings"] += decision.warnings + warned.unsplit(report["splits"], settings["split"])
     report["seconds"] = dict(said.seconds)
     _json(temporary / versions.REPORT, report)
     write_card(report, temporary)
