@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from ftjax.config import InputError
 if TYPE_CHECKING:
   from transformers import PreTrainedTokenizerBase
 
+_SETTINGS = ("tokenizer.json", "tokenizer_config.json")
 _FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tekken.json")
 
 
@@ -25,8 +27,15 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase | None:
     return None
   from transformers import AutoTokenizer  # Takes seconds to import: only where it is needed.
 
+  read = functools.partial(
+    AutoTokenizer.from_pretrained, str(folder), local_files_only=True, trust_remote_code=False
+  )
   try:
-    tok = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    tok = read()
+    if tok.bos_token is not None and not any((folder / name).is_file() for name in _SETTINGS):
+      tok = read(
+        add_bos_token=True
+      )  # A bare sentencepiece model does not say so; its own programs do it.
     if tok.is_fast:
       _try_out(tok)
   except BaseException as e:
