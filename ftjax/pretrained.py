@@ -69,10 +69,17 @@ def open_run(config, opened: Opened | None = None) -> Opened:
   if a.kind != "none" and a.source:
     found = lora.open_folder(a.source)
     checkpoint, virtual = lora.base_for(found, checkpoint), lora.virtual_tokens(found)
-  elif a.kind == "lora" and checkpoint.config.tied and a.targets != "all-linear":
+  elif a.kind == "lora" and a.targets != "all-linear":
     own = vocabulary.untied(checkpoint)
     chosen = lora.choose(own.config, own.table, a.targets)
-    checkpoint = own if {"embed/tokens", "head"} & chosen.keys() else checkpoint
+    tables = [t.module for path, t in chosen.items() if path in ("embed/tokens", "head")]
+    if tables and opened.new_ids:
+      raise InputError(
+        f"adapter.targets has {', '.join(tables)}, and model.new_tokens trains rows of it: PEFT has no form for "
+        "both on one table. Leave it out of adapter.targets (the new rows are trained all the same), or leave "
+        "model.new_tokens empty."
+      )
+    checkpoint = own if tables else checkpoint
   if m.new_tokens_only and checkpoint.config.head_bias and not checkpoint.config.tied:
     raise InputError(
       "model.new_tokens_only: this model's head has a bias, and an adapter in PEFT's format cannot hold "

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 import ftjax
 from configs.evaluate import get_config as evaluation_config
@@ -14,8 +15,9 @@ from ftjax.finetuning import finetune
 from ftjax.models import lora
 from ftjax.run_models import RunModels
 from ftjax.text import tokenizer as tokenizers
+from tests.models.adapters import in_peft
 from tests.text.conftest import make
-from tests.tiny import tiny_checkpoint
+from tests.tiny import tiny_checkpoint, torch_model
 from tests.train import toy
 
 NEW = "<brand>=our name, <cta>"
@@ -102,6 +104,19 @@ def test_only_the_rows_of_the_tokens_were_trained(source, run):
   np.testing.assert_allclose(old[261], old[:260].mean(0), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+def test_what_a_run_leaves_is_read_by_transformers_and_peft(source, run, name):
+  best, ids = run(name) / "best", np.array([[1, 260, 70, 261, 80]])
+  model = torch_model(best) if name == "whole" else in_peft(source, best, vocabulary=262)
+  with torch.no_grad():
+    theirs = model(torch.tensor(ids)).logits.numpy()
+  np.testing.assert_allclose(ftjax.load(best).logits(ids), theirs, rtol=0, atol=1e-4)
+  for file in ("config.json",) * (name == "whole") + ("generation_config.json",):
+    eos = ftjax.load(best).tokenizer.eos_token_id
+    assert json.loads((best / file).read_text())["eos_token_id"] == eos
+
+
 @pytest.mark.slow
 def test_resume_with_new_rows_is_bitwise(source, rows, run, tmp_path):
   with toy.killed_after(3):
@@ -134,9 +149,9 @@ def test_a_merged_model_is_saved_whole(run, tmp_path):
 
 
 def test_an_adapter_apart_from_its_run_is_judged_beside_its_base(run, rows, tmp_path):
-  """The base gets rows for the tokens that the adapter's tokenizer has."""
+  """The base gets rows for the tokens that the adapter's tokenizer has; its path still holds there."""
   c = evaluation_config()
-  c.source = str(shutil.copytree(run("lora") / "best", tmp_path / "adapter"))
+  c.source = str(shutil.copytree(run("lora") / "best", tmp_path / "as deep" / "adapter"))
   c.data.validation, c.data.max_length, c.samples = str(rows), 48, 0
   c.output = str(tmp_path / "out")
   scores = evaluate(c)
@@ -152,6 +167,12 @@ def test_requests_that_cannot_be_met(source, rows, tmp_path):
     "'<x>' twice": dict(model__new_tokens="<x>, <x>=more"),
     "needs these, and adapter.kind=none": dict(RUNS["lora"], model__new_tokens_only=True),
     "needs these": dict(model__new_tokens="", model__new_tokens_only=True),
+    "adapter.targets has model.embed_tokens, and model.new_tokens trains rows of it": dict(
+      RUNS["lora"], adapter__targets="q_proj,embed_tokens"
+    ),
+    "adapter.targets has lm_head, and .* PEFT has no form": dict(
+      RUNS["lora"], adapter__targets="lm_head"
+    ),
   }.items():
     with refuse(match):
       finetune(config(source, rows, **changes), tmp_path / "run")
