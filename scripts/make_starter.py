@@ -13,7 +13,7 @@ from ftjax import cli
 _CONFIG = cli.define_config("configs/starter.py")
 _WORKDIR = flags.DEFINE_string("workdir", "runs/starter", "Where the text and the run are kept.")
 _DOCUMENTS = flags.DEFINE_integer(
-  "documents", 64_000, "Documents to write and train on, about 97 tokens each."
+  "documents", 130_000, "Documents to write and train on, about 100 tokens each."
 )
 _OUTPUT = flags.DEFINE_string("output", "ftjax/assets/starter", "Where the model goes.")
 

@@ -14,7 +14,7 @@ def test_the_quickstart_notebook_runs(root, tmp_path, monkeypatch):
   cells = [c for c in notebook.cells if "install" not in c.metadata.get("tags", ())]
   assert len(cells) == len(notebook.cells) - 1
   for cell in cells:  # The same notebook, only shorter.
-    cell.source = cell.source.replace('"5 epochs"', '"30 steps"').replace(
+    cell.source = cell.source.replace('"3 epochs"', '"30 steps"').replace(
       "samples = 16", "samples = 2"
     )
   assert any('"30 steps"' in c.source for c in cells)

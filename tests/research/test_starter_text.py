@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+import ftjax
 from ftjax.research.starter import build, general
-from ftjax.research.starter.documents import REGISTERS, documents
+from ftjax.research.starter.documents import Subject, documents
 from ftjax.research.starter.general import write_general
-from ftjax.research.starter.notations import facts_then_text
-from ftjax.research.starter.quickstart import quickstart_rows, write_quickstart
+from ftjax.research.starter.quickstart import COUNT, quickstart_rows, write_quickstart
 from ftjax.research.starter.tokenizer import train_tokenizer
-from ftjax.research.starter.writer import Writer, article, finish, topics_of
+from ftjax.research.starter.writer import Writer, article, finish
 
 ASSET = Path(__file__).parents[2] / "ftjax" / "assets" / "quickstart.jsonl"
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -27,7 +27,13 @@ def sentences(text: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def base() -> list[str]:
-  return list(documents(seed=7, count=20_000))
+  return list(documents(seed=7, count=5_000))
+
+
+@pytest.fixture(scope="module")
+def prose() -> list[str]:
+  """What stands below a brief."""
+  return [Subject(w, 2, 6).text(w) for w in map(Writer, map(str, range(5_000)))]
 
 
 @pytest.fixture(scope="module")
@@ -53,41 +59,29 @@ def test_the_seed_holds_in_another_process():
   assert ran.stdout == f"{list(documents(3, 5))}\n"
 
 
-def test_sentences_differ(base):
-  """Over 60,000 distinct sentences of four words and more in 20,000 documents, none too common."""
-  counts: dict[str, int] = {}
-  for document in base:
-    for sentence in sentences(document):
-      if len(sentence.split()) >= 4:
-        counts[sentence] = counts.get(sentence, 0) + 1
-  assert len(counts) > 60_000
-  assert max(counts.values()) < 400
+def test_no_value_can_be_learnt_by_heart(base):
+  """Of 5,000 subjects, hardly two share a name or a feature."""
+  names, features = [], []
+  for index in range(5_000):
+    subject = Subject(Writer(f"test {index}"), 1, 4)
+    names.append(subject.values[0])
+    features += [
+      value for key, value in subject.rows if key in ("feature", "detail", "comes with", "special")
+    ]
+  assert len(set(names)) > 0.98 * len(names)
+  assert len(features) > 500 and len(set(features)) > 0.95 * len(features)
   assert len(set(base)) > 0.999 * len(base)
 
 
-def test_skeletons_differ(base):
-  """Names and numbers aside, there are still over 45,000 ways of saying things."""
-  masked = {re.sub(r"\b[A-Z][a-z]+|\d+", "X", s[:1].lower() + s[1:])
-            for document in base for s in sentences(document)}  # fmt: skip
-  assert len(masked) > 45_000
-
-
-def test_lengths_and_words_stay_small(base):
-  lengths = sorted(len(document.split()) for document in base)
-  assert lengths[0] >= 8 and lengths[len(lengths) // 20] >= 20 and lengths[-1] <= 260
-  words = {word for document in base for word in re.findall(r"\b[a-z]{2,}\b", document)}
-  assert 1_500 < len(words) < 4_000
-
-
-def test_articles_agree_with_the_next_word(base, rows):
+def test_articles_agree_with_the_next_word(prose, rows):
   sounds_like_vowel = re.compile(r"(?!uni|use|usual|one\b|once|euro)[aeiou]|hour|honest|8|1[18]\b")
   found = 0
-  for text in base + [row["completion"] for row in rows]:
+  for text in prose + [row["completion"] for row in rows]:
     for word, after in re.findall(r"\b([Aa]n?) ([\w-]+)", text):
       found += 1
       vowel = bool(sounds_like_vowel.match(after.lower()))
       assert (word.lower() == "an") == vowel, f"{word} {after}: {text}"
-  assert found > 10_000
+  assert found > 1_000
 
 
 @pytest.mark.parametrize(
@@ -99,32 +93,24 @@ def test_article(word, expected):
   assert article(word) == expected
 
 
-def test_no_template_shows_through(base, rows):
+def test_prose_is_whole(prose, rows):
+  """No piece of a template shows, and every sentence begins with a capital."""
   leftover = re.compile(
-    r"[{}\[\]|<]| ,| \.|\.\.|,,|\.,|!\.|\?\.|\S  |None|\ba a\b|\bthe the\b", re.I
+    r"[{}\[\]|<]| ,| \.|\.\.|,,|\.,|!\.|\?\.|\S  |None|\ba a\b|\bthe the\b|[a-z]{2}[.!?] [a-z]"
   )
-  for text in base + [row["completion"] for row in rows]:
+  for text in prose + [row["completion"] for row in rows]:
     assert not (match := leftover.search(text)), f"{match[0]!r} in {text}"
     assert text == text.strip()
 
 
-def test_prose_starts_with_capitals(base):
-  for document in base:
-    assert not re.search(r"[a-z]{2}[.!?] [a-z]", document), document
-
-
 def test_every_fact_above_is_said_below():
-  """The layout that fine-tuning relies on: the paragraph says the name and every fact listed."""
+  """The layout that fine-tuning relies on: the text says every value word for word."""
   for index in range(1_500):
     w = Writer(f"test {index}")
-    draw, table = w.pick(REGISTERS)
-    facts, topics = draw(w), w.sample(topics_of(table), 5)
-    text = facts_then_text(w, table, facts, topics).lower()
-    shown = [facts[topic] for topic in topics if topic in facts]
-    for fact in (facts["name"], *shown):
-      if fact != "free":  # Said in several ways.
-        bare = re.sub(r"^(an?|the) ", "", fact.lower())
-        assert text.count(bare) >= 2, (fact, text)
+    subject = Subject(w, 2, 6)
+    text = subject.text(w).lower()
+    for value in subject.values:
+      assert value.lower() in text, (value, text)
 
 
 def test_an_unknown_fact_is_an_error():
@@ -135,41 +121,53 @@ def test_an_unknown_fact_is_an_error():
 def test_numbers_agree():
   w = Writer("x")
   one, several = {"plural": "", "kind": "lamp"}, {"plural": "pair", "kind": "boots"}
-  assert w.write("the {kind} <is/are> here.", one) == "The lamp is here."
-  assert w.write("the {kind} <is/are> here.", several) == "The boots are here."
+  assert w.fill("the {kind} <is/are> here.", one) == "the lamp is here."
+  assert w.fill("the {kind} <is/are> here.", several) == "the boots are here."
   assert finish("a owl and a  horse . it saw a hour") == "An owl and a horse. It saw an hour"
 
 
 def test_quickstart_is_small_and_in_form(rows):
-  assert len(rows) == 480
-  briefs = [row["prompt"] for row in rows]
-  assert len(set(briefs)) == 160 and all(briefs.count(brief) == 3 for brief in set(briefs))
-  assert len({row["completion"] for row in rows}) == 480
+  assert len(rows) == COUNT == len({row["prompt"] for row in rows})
+  assert len({row["completion"] for row in rows}) == COUNT
+  assert ASSET.stat().st_size < 1_000_000
   for row in rows:
     assert set(row) == {"prompt", "completion"}
     assert len(row["prompt"].split()) <= 40 and 25 <= len(row["completion"].split()) <= 60
     assert row["prompt"] == row["prompt"].strip() and row["completion"] == row["completion"].strip()
 
 
-def test_quickstart_copy_says_every_fact_of_its_brief(rows):
+def facts_of(row: dict[str, str]) -> dict[str, str]:
+  return dict(field.split(": ", 1) for field in row["prompt"].split(" | "))
+
+
+def test_quickstart_copy_says_every_fact_of_its_brief_word_for_word(rows):
   sign_offs: dict[str, set[str]] = {}
   for row in rows:
-    facts = dict(field.split(": ", 1) for field in row["prompt"].split(" | "))
+    facts = facts_of(row)
     tone = facts.pop("tone")
     assert set(facts) == {"product", "price", "for", "feature"}
     for fact in facts.values():
-      assert fact.lower() in row["completion"].lower(), (fact, row)
-    # A price that is the start of a longer one (£4 in £45) would be another fact.
-    assert re.search(rf"{facts['price']}(?!\d)", row["completion"])
+      # A price that is the start of a longer one (£4 in £45) would be another fact.
+      assert re.search(rf"(?<![\w£]){re.escape(fact)}(?!\w)", row["completion"]), (fact, row)
     sign_offs.setdefault(tone, set()).add(" ".join(sentences(row["completion"])[-2:]))
   assert len(sign_offs) == 4 and all(len(each) == 1 for each in sign_offs.values())
 
 
+def test_quickstart_holds_out_what_training_has_not_seen(rows):
+  """No two briefs share a name's first word or a feature: a held-out one can only be copied."""
+  assert len({facts_of(row)["product"].split()[0] for row in rows}) == COUNT
+  assert len({facts_of(row)["feature"] for row in rows}) == COUNT
+
+
 def test_quickstart_voice_is_news_to_the_base(base, rows):
-  voice = {sentence for row in rows for sentence in sentences(row["completion"])}
+  voice = {s for row in rows for s in sentences(row["completion"]) if not s.startswith("£")}
   known = {sentence for document in base for sentence in sentences(document)}
   assert not voice & known
-  assert not any(re.search(r"\|", document) for document in base)
+  assert not any("product: " in d and "tone: " in d for d in base)
+  # Nor are its names.
+  assert not {facts_of(row)["product"] for row in rows} & {
+    d for each in base for d in each.split("\n")
+  }
 
 
 def test_the_committed_quickstart_is_what_the_generator_writes(tmp_path):
@@ -215,7 +213,7 @@ def test_tokenizer_form(tokenizer, base):
   assert trained.tokenize("1234") == ["1", "2", "3", "4"]
   assert sum(path.stat().st_size for path in folder.iterdir()) < 200_000
   text = "\n".join(base[:500])
-  assert len(text) / len(trained.tokenize(text)) > 3.0
+  assert len(text) / len(trained.tokenize(text)) > 2.7
 
 
 def test_tokenizer_is_the_same_every_time(tokenizer, base, tmp_path):
@@ -248,3 +246,22 @@ def test_the_committed_general_text_is_what_the_generator_writes(tmp_path):
     f"general.write_general({str(asset)!r}) brings the file up to date"
   )
   assert general.SEED not in (build.SEED, build.VALIDATION_SEED)
+
+
+def test_the_shipped_model_has_the_shape_that_is_built():
+  """Another shape or another text needs a new model: python scripts/make_starter.py"""
+  shipped = json.loads((ASSET.with_name("starter") / "config.json").read_text("utf-8"))
+  assert shipped["dtype"] == "bfloat16" and shipped | build.SHAPE == shipped
+
+
+@pytest.mark.slow
+def test_the_shipped_model_says_again_what_stands_above():
+  """Names, prices and features that it has never seen; it fails with a model that cannot copy."""
+  subjects = [Subject(Writer(f"unseen {index}"), 2, 4) for index in range(400)]
+  some = [s for s in subjects if {"price", "feature"} & set(s.keys)][:32]
+  briefs = ["; ".join(f"{key}: {value}" for key, value in s.rows) + "\n" for s in some]
+  texts = ftjax.load("starter").generate(briefs, max_new_tokens=96)
+  said = [
+    value.lower() in text.lower() for s, text in zip(some, texts, strict=True) for value in s.values
+  ]
+  assert sum(said) > 0.7 * len(said)

@@ -1,4 +1,5 @@
-"""The text behind the starter model: a seeded writer of plain English copy, and its tokenizer.
+"""The text behind the starter model: a seeded writer of plain English that says again, in another
+form, what stands above it; and its tokenizer.
 
 `documents.documents` writes what the model is pretrained on, `tokenizer.train_tokenizer` learns
 the vocabulary from it, and `quickstart.write_quickstart` writes the small set that README

@@ -17,8 +17,8 @@ TOKENIZER_DOCUMENTS = 20_000
 VALIDATION_DOCUMENTS = 500
 SEED, VALIDATION_SEED = 1, 2
 SHAPE = {
-  "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 2048, "hidden_size": 128,
-  "intermediate_size": 344, "num_hidden_layers": 6, "num_attention_heads": 4, "num_key_value_heads": 2,
+  "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 2048, "hidden_size": 192,
+  "intermediate_size": 512, "num_hidden_layers": 4, "num_attention_heads": 6, "num_key_value_heads": 6,
   "head_dim": 32, "max_position_embeddings": 512, "rms_norm_eps": 1e-5, "hidden_act": "silu",
   "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}, "tie_word_embeddings": True,
   "attention_bias": False, "mlp_bias": False,

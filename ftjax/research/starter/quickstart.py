@@ -4,30 +4,23 @@ import json
 from pathlib import Path
 
 from ftjax.research.starter import quickstart_facts as brand
-from ftjax.research.starter.writer import Writer, finish
+from ftjax.research.starter.writer import Writer, articles, finish, plural
 
 SEED = 1
-COPIES = 3
+COUNT = 1_600
 
 
 def quickstart_rows(seed: int = SEED) -> list[dict[str, str]]:
-  """160 briefs, each with `COPIES` different copies in successive rows.
-
-  Several copies of a brief are what makes an overlap score with several references mean
-  something. They stand together so that a split can keep a brief on one side.
-  """
+  """`COUNT` briefs, each with its copy. No two have a name's first word or a feature in common, so
+  that whatever is held out must be copied and cannot be remembered."""
   w = Writer(f"quickstart {seed}")
-  names = w.shuffle(f"{first} {rank}" for first in brand.FIRST for rank in brand.RANK)
-  products = [
-    (kind, several, theme, feature)
-    for kind, several, theme, features in brand.PRODUCTS
-    for feature in features.split("|")
-  ]
+  names, features = _different(w, _name), _different(w, _feature)
   rows = []
-  for name, (kind, several, theme, feature) in zip(names, w.shuffle(products), strict=False):
+  for name, feature in zip(names, features, strict=True):
+    kind, several, theme = w.pick(brand.PRODUCTS)
     facts = {
       "plural": several,
-      "product": f"{name} {kind}",
+      "product": f"{name} {w.pick(brand.RANK)} {kind}",
       "price": f"£{w.number(*brand.PRICE_BANDS[theme])}",
       "audience": w.pick(brand.AUDIENCES),
       "feature": feature,
@@ -37,7 +30,7 @@ def quickstart_rows(seed: int = SEED) -> list[dict[str, str]]:
       "product: {product} | price: {price} | for: {audience} | feature: {feature} | tone: {tone}",
       facts,
     )
-    rows += [{"prompt": prompt, "completion": copy} for copy in _copies(w, facts, theme)]
+    rows.append({"prompt": prompt, "completion": _copy(w, facts, theme)})
   return rows
 
 
@@ -47,16 +40,35 @@ def write_quickstart(path: str | Path) -> None:
   Path(path).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def _copies(w: Writer, facts: dict[str, str], theme: str) -> list[str]:
-  """No two copies of a brief share a sentence but the sign-off, which belongs to the tone."""
+def _different(w: Writer, draw) -> list[str]:
+  drawn: dict[str, None] = {}
+  while len(drawn) < COUNT:
+    drawn[draw(w)] = None
+  return list(drawn)
+
+
+def _name(w: Writer) -> str:
+  return w.pick(brand.HEADS) + w.pick(brand.MIDDLES) + w.pick(("", "", *brand.ENDS))
+
+
+def _feature(w: Writer) -> str:
+  part = f"{w.pick(brand.LOOKS)} {w.pick(brand.PARTS)}"
+  friends, count = plural(w.pick(brand.FRIENDS)), w.pick(brand.COUNTS)
+  return articles(
+    w.pick(
+      (f"a {part}", f"a {part}", f"{count} {plural(part)}", f"room for {count} {friends}",
+       f"a {w.pick(brand.PARTS)} for {friends}")
+    )
+  )  # fmt: skip
+
+
+def _copy(w: Writer, facts: dict[str, str], theme: str) -> str:
+  """One text; the sign-off belongs to the tone."""
   tone = facts["tone"]
-  parts = (brand.GREETINGS, brand.INTRODUCTIONS, brand.FEATURES, brand.QUIPS[theme],
-           brand.ASIDES[tone], brand.PRICES)  # fmt: skip
-  copies = []
-  for greeting, introduction, feature, quip, aside, price in zip(
-    *(w.sample(part, COPIES) for part in parts), strict=True
-  ):
-    middle = w.shuffle((aside, price))
-    sentences = (greeting, introduction, feature, *middle, brand.SIGN_OFFS[tone])
-    copies.append(finish(" ".join(w.fill(each, facts | {"quip": quip}) for each in sentences)))
-  return copies
+  greeting, introduction, feature, quip, aside, price = map(
+    w.pick,
+    (brand.GREETINGS, brand.INTRODUCTIONS, brand.FEATURES, brand.QUIPS[theme], brand.ASIDES[tone],
+     brand.PRICES),
+  )  # fmt: skip
+  sentences = (greeting, introduction, feature, *w.shuffle((aside, price)), brand.SIGN_OFFS[tone])
+  return finish(" ".join(w.fill(each, facts | {"quip": quip}) for each in sentences))

@@ -1,76 +1,21 @@
 """What the quickstart's brand sells, and its voice: Bramble & Boot, who talk like nobody else here.
 
-A product: noun; "" or what several are counted in; its theme; features. None of the sentences
+A product: noun; "" or what several are counted in; its theme. None of the sentences
 below can be written by the base text's generator, so that the voice is learnt in fine-tuning.
 """
 
 PRODUCTS = (
-  ("rain boots", "pair", "wet",
-   "thick rubber soles|a fleece lining|pull-on loops|a wipe-clean finish|"
-   "glow-in-the-dark heels"),
-  ("rain jacket", "", "wet",
-   "taped seams|a hood that listens|six deep pockets|a two-way zip|a hidden tea bag pocket"),
-  ("umbrella", "", "wet",
-   "a wooden handle|eight steel ribs|a wind-proof frame|a polka dot lining|a wrist strap"),
-  ("dry bag", "", "wet",
-   "a roll-top seal|a shoulder strap|a clear window|welded seams|a bright orange base"),
-  ("dog towel", "", "wet",
-   "two hand pockets|a quick-dry weave|a hanging loop|extra-long ends|a paw-print edge"),
-  ("waterproof hat", "", "wet",
-   "a wide brim|fold-down ear flaps|a chin cord|a soft cotton lining|a pocket for a biscuit"),
-  ("wool socks", "pair", "warm",
-   "padded heels|odd colours on purpose|a stay-up rib|flat toe seams|double-knit soles"),
-  ("bobble hat", "", "warm",
-   "a giant bobble|a fleece band|a chunky knit|a turn-up edge|a button-on bobble"),
-  ("mittens", "pair", "warm",
-   "flip-back tips|a sheepskin lining|a neck string|leather palms|extra-long cuffs"),
-  ("blanket", "", "warm",
-   "a waterproof back|blanket-stitch edges|a carry strap|a foot pocket|a tartan pattern"),
-  ("sleeping bag", "", "warm",
-   "a snug hood|a draught collar|a two-way zip|a pillow pocket|room for a small dog"),
-  ("hot water bottle", "", "warm",
-   "a knitted cover|a wide neck|a hanging tab|a leak-proof cap|two sleepy eyes"),
-  ("flask", "", "warm",
-   "a double steel wall|a cup for a friend|a one-hand lid|a no-drip spout|a leather sleeve"),
-  ("teapot", "", "home",
-   "a proper spout|room for six cups|a built-in strainer|a cork lid|a chip-proof glaze"),
-  ("enamel mug", "", "home",
-   "a steel rim|a carabiner handle|a hand-painted fox|a thumb rest|room for a pint"),
-  ("door mat", "", "home",
-   "stiff coconut bristles|a rubber back|a cheeky message|a boot-scraper edge|"
-   "room for eight paws"),
-  ("log basket", "", "home",
-   "rope handles|a jute lining|a flat base|steel hoops|a soft leather trim"),
-  ("boot rack", "", "home",
-   "space for five pairs|a drip tray|oak pegs|a fold-flat frame|a bench on top"),
-  ("toasting fork", "", "home",
-   "a telescopic arm|a beech handle|two long prongs|a leather loop|a marshmallow guard"),
-  ("lantern", "", "trail",
-   "a wind-up handle|a candle glow|a hook for tents|a moon mode|a phone charger"),
-  ("tent", "", "trail",
-   "a five-minute pitch|a roomy porch|blackout lining|glow guy ropes|a window for stargazing"),
-  ("backpack", "", "trail",
-   "a sandwich pocket|padded straps|a whistle buckle|a rain cover|a chest clip"),
-  ("camp stove", "", "trail",
-   "a wind shield|push-button spark|folding legs|a simmer dial|room for two pans"),
-  ("head torch", "", "trail",
-   "a red night light|a washable band|a tilting beam|a low-battery wink|a spare battery slot"),
-  ("walking poles", "pair", "trail",
-   "cork grips|twist locks|mud baskets|shock springs|a map pocket"),
-  ("hammock", "", "trail",
-   "tree-friendly straps|a bug net|a snack pouch|room for two|a ridge line"),
-  ("picnic rug", "", "trail",
-   "a sand-proof weave|a waterproof base|corner pegs|a shoulder strap|a crumb-shake loop"),
-  ("gardening gloves", "pair", "garden",
-   "thorn-proof palms|long cuffs|touch-screen tips|a snug wrist|breathable backs"),
-  ("watering can", "", "garden",
-   "a brass rose|a long spout|a balanced handle|a no-rust coat|a ten-litre belly"),
-  ("kneeling pad", "", "garden",
-   "a thick foam core|a carry handle|a wipe-down cover|tool loops|a seed pocket"),
-  ("hand fork", "", "garden",
-   "an ash handle|four steel tines|a hanging cord|a depth scale|a bottle opener"),
-  ("bird feeder", "", "garden",
-   "a squirrel guard|a copper roof|a wide perch|a twist-off base|a window hook"),
+  ("rain boots", "pair", "wet"), ("rain jacket", "", "wet"), ("umbrella", "", "wet"),
+  ("dry bag", "", "wet"), ("dog towel", "", "wet"), ("waterproof hat", "", "wet"),
+  ("wool socks", "pair", "warm"), ("bobble hat", "", "warm"), ("mittens", "pair", "warm"),
+  ("blanket", "", "warm"), ("sleeping bag", "", "warm"), ("hot water bottle", "", "warm"),
+  ("flask", "", "warm"), ("teapot", "", "home"), ("enamel mug", "", "home"),
+  ("door mat", "", "home"), ("log basket", "", "home"), ("boot rack", "", "home"),
+  ("toasting fork", "", "home"), ("lantern", "", "trail"), ("tent", "", "trail"),
+  ("backpack", "", "trail"), ("camp stove", "", "trail"), ("head torch", "", "trail"),
+  ("walking poles", "pair", "trail"), ("hammock", "", "trail"), ("picnic rug", "", "trail"),
+  ("gardening gloves", "pair", "garden"), ("watering can", "", "garden"),
+  ("kneeling pad", "", "garden"), ("hand fork", "", "garden"), ("bird feeder", "", "garden"),
 )  # fmt: skip
 PRICE_BANDS = {"wet": (12, 69), "warm": (9, 48), "home": (8, 46), "trail": (19, 149),
                "garden": (7, 38)}  # fmt: skip
@@ -80,11 +25,39 @@ AUDIENCES = (
   "allotment heroes", "soggy commuters", "beach dawdlers", "cabin dreamers", "stargazers",
   "new neighbours",
 )  # fmt: skip
-FIRST = (
-  "Puddle Drizzle Biscuit Pickle Bumble Nettle Crumpet Tumble Wobble Bracken Marmalade Rumble "
-  "Muddle Conker Pepper Gravel Sprocket Mizzle Fidget Turnip"
+# A name is a word made of these, which no other brief has, and a rank: Wumblekin Scout.
+HEADS = (
+  "B Bl Br Ch Cl Cr D Dr F Fl Fr G Gl Gr H J K L M N P Pl Pr Qu R S Sc Sn Sp Spr Squ St Str T Th Tr Tw W Wh Y"
 ).split()
-RANK = "Duke Captain Major Baron Scout Hero Pilot Wizard Ranger Champ".split()
+MIDDLES = (
+  "abble addle amble antle arble atter eather eckle eddle ickle iddle iggle imble indle inkle ipple istle "
+  "itter izzle obble oddle onker oodle ottle uckle uddle uffle umble ungle ussle uttle uzzle"
+).split()
+ENDS = "by by field kin kin let ham ton wick worth".split()
+RANK = (
+  "Duke Captain Major Baron Scout Hero Pilot Wizard Ranger Champ Admiral Bandit Butler Chief Colonel Count "
+  "Dame Earl Giant Governor Guard Imp Jester Knight Lord Mayor Monarch Pirate Poet Prince Professor Queen "
+  "Rascal Rebel Sailor Sergeant Sheriff Squire Sultan Vicar"
+).split()
+# A feature is put together from these; no other brief has the same.
+LOOKS = (
+  "bouncy brass cheerful chunky copper corduroy crinkly curly double fleecy floppy fluffy fold-away "
+  "glow-in-the-dark grippy hidden honest humming jolly knitted lopsided magnetic mossy muddy nosy "
+  "oversized padded patchwork pocket-sized polka-dot pop-out quick-dry quilted rubber rubbery secret "
+  "sheepskin shy sleepy snug spare springy squeaky squishy stay-put stripy stubborn tartan thorn-proof "
+  "three-way tweedy twisty waggly waxed wind-up wobble-free wooden woolly zig-zag"
+).split()
+PARTS = (
+  "badge band bell bobble bottom brim buckle button clasp clip collar compartment cord corner cuff dial flap "
+  "fringe grip handle hem hinge hood hook knob label latch lid lining loop nozzle panel patch peg "
+  "pocket pouch rim ring seam sleeve spout spring stitch strap string tassel toggle trim whistle window zip"
+).split()
+FRIENDS = (
+  "badger beaver beetle biscuit bumblebee cousin crumpet dog dragon duck ferret frog goat gnome "
+  "hedgehog marshmallow mole neighbour newt otter penguin pigeon pixie pony puffin rabbit robin "
+  "sandwich snail spaniel squirrel teabag toad uncle vole wren"
+).split()
+COUNTS = "two three four five six seven eight nine ten eleven twelve".split()
 
 GREETINGS = (
   "psst, {audience}!", "psst! Calling all {audience}.", "psst. Yes, you, {audience}.",
@@ -98,7 +71,7 @@ INTRODUCTIONS = (
 )  # fmt: skip
 FEATURES = (
   "<it has/they have> {feature}, so {quip}.", "thanks to {feature}, {quip}.",
-  "the secret? {feature}. Now {quip}.", "look closer: {feature}. Suddenly {quip}.",
+  "the secret is {feature}. Now {quip}.", "look closer for {feature}, and suddenly {quip}.",
   "we gave <it/them> {feature}, and now {quip}.", "with {feature} on your side, {quip}.",
 )  # fmt: skip
 QUIPS = {

@@ -12,16 +12,11 @@ import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-Facts = dict[str, str]
-
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 _AGREE = re.compile(r"<([^<>/]*)/([^<>/]*)>")
 _ARTICLE = re.compile(r"\b([Aa])n? (?=([\w-]+))")
 _START = re.compile(r'(^|[.!?]\s+|")([a-z])')
-
-CONNECTIVES = ("also,", "in addition,", "what is more,", "besides,")
-_TAKES_CONNECTIVE = ("it ", "they ", "the ", "there ")
 
 
 class Writer:
@@ -59,40 +54,6 @@ class Writer:
       text = _SLOT.sub(lambda match: facts[match[1]], text)
     return _AGREE.sub(lambda match: match[2 if facts.get("plural") else 1], text)
 
-  def write(self, template: str, facts: Mapping[str, str]) -> str:
-    return finish(self.fill(template, facts))
-
-  def paragraph(
-    self,
-    table: Mapping[str, Sequence[str]],
-    facts: Facts,
-    topics: Iterable[str],
-    closing: float = 0.4,
-  ) -> str:
-    """An opening, then every topic once in random order, then a closing as often as `closing`.
-
-    A key of `table` names the topics its sentences cover, one or several ("price colour").
-    """
-    parts = [self.fill(self.pick(table["opening"]), facts)]
-    left = self.shuffle(topics)
-    while left:
-      keys = [k for k in table if left[0] in k.split() and set(k.split()) <= set(left)]
-      key = self.pick(keys)
-      sentence = self.fill(self.pick(table[key]), facts)
-      if sentence.startswith(_TAKES_CONNECTIVE) and self.chance(0.08):
-        sentence = f"{self.pick(CONNECTIVES)} {sentence}"
-      parts.append(sentence)
-      left = [topic for topic in left if topic not in key.split()]
-    if self.chance(closing):
-      parts.append(self.fill(self.pick(table["closing"]), facts))
-    return finish(" ".join(parts))
-
-
-def topics_of(table: Mapping[str, Sequence[str]]) -> list[str]:
-  """The topics a table can speak about, in its own order."""
-  names = (topic for key in table for topic in key.split())
-  return [topic for topic in dict.fromkeys(names) if topic not in ("opening", "closing")]
-
 
 def article(word: str) -> str:
   """ "a" or "an", by how the word sounds: an hour, a useful thing, an 18 litre pot."""
@@ -112,8 +73,12 @@ def articles(text: str) -> str:
 
 
 def plural(noun: str) -> str:
-  if noun.endswith(("f", "fe")):
+  if noun.endswith(("f", "fe")) and not noun.endswith(("oof", "ff")):
     return f"{noun.rstrip('fe')}ves"
+  if re.search(r"[^aeiou]y$", noun):
+    return f"{noun[:-1]}ies"
+  if noun.endswith("foot"):
+    return f"{noun[:-4]}feet"
   return noun + ("es" if noun.endswith(("ch", "sh", "s", "x")) else "s")
 
 
@@ -125,6 +90,6 @@ def finish(text: str) -> str:
   return _START.sub(lambda m: m[1] + m[2].upper(), text)
 
 
-def listing(items: Sequence[str], word: str = "and") -> str:
+def listing(items: Sequence[str]) -> str:
   """ "a, b and c"."""
-  return f" {word} ".join(filter(None, [", ".join(items[:-1]), items[-1]]))
+  return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]]))
