@@ -35,9 +35,9 @@ class Rows:
 
   ids: int32 [total]. trained: bool [total]; trained[i] = token i is a target that is trained on.
   offsets: int64 [rows + 1]; row i is ids[offsets[i] : offsets[i + 1]]. prompts (text, or messages
-  up to the last answer) and references (that answer) are for evaluation by generation: one of each
-  per record, and empty for text and tokens. general: bool [rows] where general text is mixed in
-  (data/general.py): which rows it are.
+  up to the last answer) and references (that answer, without its thinking) are for evaluation by
+  generation: one of each per record that has such an answer in words, and empty for text and
+  tokens. general: bool [rows] where general text is mixed in (data/general.py): which rows it are.
   """
 
   ids: np.ndarray

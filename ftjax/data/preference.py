@@ -18,9 +18,8 @@ def pair(row: Row) -> tuple[list[Message], list[Message]]:
   naming the row's place for a pair without a prompt, and for answers that are empty or alike.
   """
   given = row.record.fields
-  whole = (
-    "messages" if row.fields.get("chosen", "chosen") not in given else ""
-  )  # as ftjax writes them
+  # ftjax itself writes the prompt and the chosen answer as one conversation.
+  whole = "" if row.fields.get("chosen", "chosen") in given else "messages"
   at = {name: row.at(name) for name in (whole or "chosen", "rejected")}
   chosen, rejected = (row.turns("assistant", name) for name in at)
   columns = [row.fields.get(name, name) for name in formats.ASKED]

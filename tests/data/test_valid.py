@@ -29,6 +29,8 @@ human = lambda **answer: {"conversations": [{"from": "human", "value": "q"}, ans
 RIGHT = {
   "messages": chat(U, A),
   "aliases": chat({"role": "human", "content": "q"}, {"role": "gpt", "content": "a"}),
+  "mixed keys": chat({"role": "user", "value": "q"}, A),
+  "spaces round what is left as it is": chat({"role": "user", "value": "q"}, A | {"content": " a "}),
   "developer": chat({"role": "developer", "content": "s"}, U, A),
   "assistant first": chat(A, U, A),
   "user last": chat(U, A, U),

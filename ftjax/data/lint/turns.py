@@ -109,7 +109,8 @@ def _content(m: dict[str, Any], i: int, role: str, content: str, notes: Notes) -
       return m | {content: shown(value)}
   elif not (value or "").strip() and not calls and m[role] not in _MAY_BE_EMPTY:
     tell = notes.warning if m[role] in _USERS and value is not None else notes.error
-    tell("empty", f"Message {i} ({m[role]}) is empty.", "Write it, or remove the row.", content)
+    what = "empty" if value is not None else "null"
+    tell("empty", f"Message {i} ({m[role]}) is {what}.", "Write it, or remove the row.", content)
   if isinstance(value, str) and m[role] in _ANSWERS and value.strip() and value != value.strip():
     notes.warning(
       "outer-space",
