@@ -1,6 +1,7 @@
 """Metrics: metrics.jsonl first, TensorBoard and W&B on top, a progress line for people; process 0
 only."""
 
+import contextlib
 import json
 import math
 import sys
@@ -22,8 +23,7 @@ from rich.progress import (
 )
 
 from ftjax import storage
-from ftjax.plugin import hidden
-from ftjax.tracking import Mirror
+from ftjax.tracking import Board, Mirror
 
 METRICS = "metrics.jsonl"
 
@@ -56,10 +56,7 @@ class MetricsLog:
     storage.write_text(path, "".join(map(as_line, kept)))
     self._file = open(path, "a", encoding="utf-8")
     if tensorboard:
-      with hidden("torch"):  # It would load it, for seconds, for what is not used here.
-        from tensorboardX import SummaryWriter
-
-      self._board = SummaryWriter(str(workdir), purge_step=start + 1 if start else None)
+      self._board = Board(Path(workdir), start)
 
   def write(self, step: int, metrics: Mapping[str, float]) -> None:
     """One line. Numbers that JSON cannot hold are written as the strings "nan", "inf" and
@@ -69,16 +66,15 @@ class MetricsLog:
     metrics = dict(metrics) | self._derive(metrics)
     self._file.write(as_line({"step": step} | metrics))
     self._file.flush()
-    for name, value in metrics.items():
-      if self._board:
-        self._board.add_scalar(name, float(value), step)
+    if self._board:
+      self._board.log(step, metrics)
     self._mirror.log(step, metrics)
 
   def close(self) -> None:
-    """Flushes and closes every sink."""
-    for sink in (self._file, self._board, self._mirror):
-      if sink:
-        sink.close()
+    """Flushes and closes every sink, whatever one of them meets."""
+    with contextlib.ExitStack() as every:
+      for sink in filter(None, (self._file, self._board, self._mirror)):
+        every.callback(sink.close)
 
 
 def read(path: str | Path) -> list[dict]:

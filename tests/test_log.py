@@ -1,7 +1,9 @@
 """The log: what is written of a run, by which process, and what a resumed run drops."""
 
+import errno
 import json
 import sys
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -89,6 +91,27 @@ def test_tensorboard_has_the_same_numbers(tmp_path):
   metrics.close()
   (events,) = tmp_path.glob("events.out.tfevents.*")
   assert b"train/loss" in events.read_bytes()
+
+
+def test_a_full_disk_is_one_error_whichever_sink_meets_it(tmp_path):
+  """And each file is closed, so that none tells of it again when Python ends."""
+  metrics = log.MetricsLog(tmp_path)
+  closed = []
+
+  def failing(name, sink):
+    def close():
+      sink.close()
+      closed.append(name)
+      raise OSError(errno.ENOSPC, "No space left on device")
+
+    return SimpleNamespace(close=close)
+
+  for name in ("_file", "_board", "_mirror"):
+    setattr(metrics, name, failing(name, getattr(metrics, name)))
+  with pytest.raises(OSError, match="No space left"):
+    metrics.close()
+  assert sorted(closed) == ["_board", "_file", "_mirror"]
+  assert not [t for t in threading.enumerate() if "Event" in type(t).__name__]
 
 
 def test_other_processes_write_nothing(tmp_path, monkeypatch, capsys):

@@ -1,6 +1,8 @@
 """Orbax checkpoints inside a run: written in the background, whole or not at all, restored to the
 last bit."""
 
+import contextlib
+import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,15 +27,11 @@ class Checkpoints:
   source again. progress: JSON, the data iterator's place and early stopping's memory.
   """
 
-  def __init__(self, folder: str | Path, keep: int = 2, read_only: bool = False):
+  def __init__(self, folder: str | Path, keep: int = 2):
     self.folder = Path(folder).absolute()
     self._kept = _Kept(max(1, keep))
-    options = ocp.CheckpointManagerOptions(
-      preservation_policy=self._kept,
-      enable_async_checkpointing=not read_only,
-      read_only=read_only,
-      create=not read_only,
-    )
+    options = ocp.CheckpointManagerOptions(preservation_policy=self._kept)
+    logging.getLogger("absl").addFilter(_unless_raised)
     handlers = {"state": ocp.PyTreeCheckpointHandler(), "progress": ocp.JsonCheckpointHandler()}
     self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
 
@@ -49,7 +47,7 @@ class Checkpoints:
     if step in self._manager.all_steps():
       return
     self._kept.best = best
-    with self._explain(step):
+    with self._explained():
       self._manager.save(
         step,
         args=ocp.args.Composite(
@@ -59,7 +57,7 @@ class Checkpoints:
 
   def wait(self) -> None:
     """Returns when everything is on disk."""
-    with self._explain(None):
+    with self._explained():
       self._manager.wait_until_finished()
 
   def restore(self, state: TrainState, step: int) -> tuple[TrainState, dict[str, Any]]:
@@ -119,8 +117,24 @@ class Checkpoints:
     self.wait()
     self._manager.close()
 
-  def _explain(self, step):
-    return _Explain(self, step)
+  @contextlib.contextmanager
+  def _explained(self):
+    """Turns a write that failed, here or in Orbax's threads, into one message: most often the disk is
+    full. Whole checkpoints stay as they are."""
+    try:
+      yield
+    except (OSError, ValueError, RuntimeError) as e:
+      last = max(self.steps(), default=None)
+      kept = f" The checkpoint of step {last} is whole." if last else ""
+      raise InputError(
+        f"Writing a checkpoint in {self.folder} failed ({type(e).__name__}: {_short(e)}). Is the disk full? Make room "
+        f"and run the same command.{kept}"
+      ) from e
+
+
+def _unless_raised(record: logging.LogRecord) -> bool:
+  """Not the tracebacks that Orbax's threads log of errors which they raise here too."""
+  return not (record.exc_info and "orbax" in record.pathname)
 
 
 def _unless_closed(unraisable) -> None:
@@ -133,8 +147,13 @@ def _unless_closed(unraisable) -> None:
 def _named(damaged: list[tuple[int, Exception]]) -> str:
   """Which checkpoints are damaged, and how the newest showed it."""
   steps, (_, e) = ", ".join(str(step) for step, _ in damaged), damaged[0]
-  why = " ".join(str(e).split())
-  return f"The checkpoint of step {steps} is damaged ({type(e).__name__}: {why[:160]})"
+  return f"The checkpoint of step {steps} is damaged ({type(e).__name__}: {_short(e)})"
+
+
+def _short(e: BaseException) -> str:
+  """An error's text in one line, without its middle: TensorStore tells what each of its layers met."""
+  text = " ".join(str(e).split())
+  return text if len(text) <= 200 else f"{text[:100]} ... {text[-100:]}"
 
 
 @dataclass
@@ -147,31 +166,6 @@ class _Kept:
   def should_preserve(self, checkpoints, *, context) -> list[bool]:
     first = len(checkpoints) - self.newest
     return [i >= first or info.step == self.best for i, info in enumerate(checkpoints)]
-
-
-class _Explain:
-  """Turns a failed write (a full disk, most often) into one message; whole checkpoints stay as
-  they are."""
-
-  def __init__(self, checkpoints: Checkpoints, step: int | None):
-    self.checkpoints, self.step = checkpoints, step
-
-  def __enter__(self):
-    return self
-
-  def __exit__(self, kind, error, trace):
-    if error is None or not isinstance(error, (OSError, ValueError, RuntimeError)):
-      return False
-    last = max(self.checkpoints.steps(), default=None)
-    kept = (
-      f"The checkpoint of step {last} is whole: run the same command to go on from it."
-      if last
-      else ""
-    )
-    at = f" of step {self.step}" if self.step else ""
-    raise InputError(
-      f"Writing the checkpoint{at} in {self.checkpoints.folder} failed: {error}. {kept} Is the disk full?"
-    ) from error
 
 
 def _saved(state: TrainState) -> dict[str, Any]:

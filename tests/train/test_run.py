@@ -15,7 +15,7 @@ from ftjax import tracking
 from ftjax.config import InputError
 from ftjax.finetuning import finetune
 from ftjax.log import read
-from ftjax.train import checkpoint, inputs, loop, stopping
+from ftjax.train import inputs, loop, run_folder, stopping
 from tests.train import toy
 
 
@@ -235,7 +235,7 @@ def test_divergence_names_step_and_rows_and_saves_nothing(source, tmp_path):
   )
   with pytest.raises(stopping.Diverged, match=r"Diverged at step [2-4]: .*Rows: .*rows.jsonl:\d+"):
     finetune(config, tmp_path / "run")
-  kept = checkpoint.Checkpoints(tmp_path / "run" / "checkpoints", read_only=True).steps()
+  kept = run_folder.saved(tmp_path / "run")
   last = read(tmp_path / "run" / "metrics.jsonl")[-1]
   assert all(step < last["step"] for step in kept)
 
