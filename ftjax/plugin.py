@@ -20,6 +20,9 @@ def names(package: str) -> list[str]:
 def load(package: str, name: str) -> ModuleType:
   """Imports `package.name`. An unknown name is an InputError that lists what exists; a module that
   exists but fails to import raises its own error."""
+  loaded = sys.modules.get(f"{package}.{name}")
+  if loaded and not name.startswith("_"):
+    return loaded
   known = names(package)
   if name not in known:
     what = package.rsplit(".", 1)[-1]

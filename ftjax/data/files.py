@@ -24,7 +24,8 @@ def by_name(spec: str) -> tuple[str, str]:
   """("hf", "NAME:SPLIT") of "hf:NAME:SPLIT": a source that is named before a colon, and the rest;
   ("", spec) where none is."""
   kind, colon, rest = spec.partition(":")
-  named = colon and rest and not rest.startswith("//") and kind in plugin.names(SOURCES)
+  named = rest and not rest.startswith("//") and kind.isidentifier()
+  named = named and kind in plugin.names(SOURCES)
   return (kind, rest) if named or (colon and kind in HUBS) else ("", spec)
 
 

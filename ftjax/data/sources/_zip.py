@@ -15,7 +15,7 @@ from ftjax.config import InputError
 from ftjax.data.sources._reading import CHUNK, DEFAULT, MEMBER, Reading, Unpacked, bound_of
 from ftjax.sizes import told
 
-MEMBERS = 50_000  # of an archive that are read
+MEMBERS = 20_000  # of an archive that are read
 
 
 def parts(archive: str) -> list[str]:
