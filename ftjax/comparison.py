@@ -36,6 +36,7 @@ class Comparison:
   def __init__(self, config: ConfigDict, run: Path | None, model: LanguageModel):
     """model: the first one. Without a run its tokenizer and its room decide what the rows are."""
     self._config = config
+    self.tokenizer = model.tokenizer  # of the tuned model, where there is a base as well
     on_tokens, self._on_texts = split_kinds(config.metrics)
     opened = open_run(run_config(run)) if run is not None else None
     data = _data(config, run, opened, model)

@@ -93,7 +93,7 @@ def evaluate(config: ConfigDict) -> Scores:
   storage.write_text(output / "evaluation.json", json.dumps(scores, indent=2) + "\n")
   written, warnings, limit = [output / "evaluation.json"], [], config.max_new_tokens
   if judge.prompts:
-    warnings += cautions.too_short(known, judge.prompts, texts["tuned"], limit, "max_new_tokens")
+    warnings += cautions.too_short(judge.tokenizer, judge.prompts, texts["tuned"], limit, "max_new_tokens")
     warnings += cautions.no_gain(scores)
     written += showing.write(
       output, judge.prompts, texts, scores, limit=config.shown, warnings=warnings
