@@ -11,7 +11,7 @@ _RAW = re.compile(r"<!--|<!\[CDATA\[|<(?:script|style|textarea|template|noscript
 _ENDS = {"<!--": re.compile("-->"), "<![cdata[": re.compile(r"\]\]>")}
 # Elements whose end a page must say (HTML Standard, "optional tags"), of those that hold text.
 _CLOSED = {
-  "a", "article", "aside", "b", "blockquote", "code", "div", "em", "figure", "footer", "form", "h1", "h2", "h3", "h4",
+  "article", "aside", "b", "blockquote", "code", "div", "em", "figure", "footer", "form", "h1", "h2", "h3", "h4",
   "h5", "h6", "header", "i", "main", "nav", "ol", "pre", "script", "section", "span", "strong", "style", "table", "ul",
 }  # fmt: skip
 _BEGUN = re.compile(r"<(?:html|body)\b", re.I)

@@ -171,7 +171,7 @@ def test_a_page_that_is_cut_off_is_told_wherever_it_is(tmp_path, gather):
     ("<p>Half <", ""), ("<p>x<script>var", "inside '<script'"), ("<p>x<!-- half", "inside '<!--'"),
     ("<div><p>x</div></body>", ""), ("<div><div>x</body></html>", ""), ("<ul><li>x</ul>", ""),
     ("<p>1 < 2 <em>x</em>", ""), ("<svg><path d='<'/></svg><p>x", ""), ("<div/><p>x", ""),
-    ("<script><b></script>x", ""), ("<!-- <b> -->x", ""), ("<b>x</B>", ""),
+    ("<script><b></script>x", ""), ("<!-- <b> -->x", ""), ("<b>x</B>", ""), ("<html><a name=top><p>All.", ""),
   ],
 )  # fmt: skip
 def test_where_a_page_is_cut_off(page, where):
