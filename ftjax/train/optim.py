@@ -13,7 +13,8 @@ from ftjax import tree
 from ftjax.config import InputError, choice
 from ftjax.defaults import get_config
 from ftjax.parallel.mesh import fit
-from ftjax.train import apollo, leaves, moments, rates
+from ftjax.train import apollo, moments, rates
+from ftjax.train.leaves import decayed, matrices
 
 SCHEDULES = ("constant", "linear", "cosine")
 SCHEDULE_FREE = "schedule_free"
@@ -72,14 +73,14 @@ def _muon(b1, b2, eps, stored, rank):
   2025), so that one learning rate serves them and the rest."""
   del rank
   muon = optax.contrib.muon(
-    -1.0, eps=eps, consistent_rms=0.2, muon_weight_dimension_numbers=leaves.matrices
+    -1.0, eps=eps, consistent_rms=0.2, muon_weight_dimension_numbers=matrices
   )
   return _of_matrices(muon, b1, b2, eps, stored)
 
 
 def _apollo(b1, b2, eps, stored, rank):
   """Adam's step sizes for matrices from moments of `rank` rows."""
-  steps = apollo.scale_by_apollo(b1, b2, eps, rank, leaves.matrices)
+  steps = apollo.scale_by_apollo(b1, b2, eps, rank, matrices)
   return _of_matrices(steps, b1, b2, eps, stored)
 
 
@@ -88,7 +89,7 @@ def _of_matrices(tx, b1, b2, eps, stored):
   kind = lambda x, dims: "rest" if dims is None else "matrix"
   return optax.partition(
     {"matrix": tx, "rest": moments.scale_by_adam(b1, b2, eps, stored)},
-    lambda params: jax.tree.map(kind, params, leaves.matrices(params)),
+    lambda params: jax.tree.map(kind, params, matrices(params)),
   )
 
 
@@ -133,14 +134,14 @@ def make_optimizer(
 ) -> optax.GradientTransformation:
   """An Optax optimizer behind clipping by the global norm (`clip` = 0: none).
 
-  weight_decay: an update takes learning rate x weight_decay of every number in leaves.decayed,
+  weight_decay: an update takes learning rate x weight_decay of every number in `decayed` leaves,
   whatever the optimizer (Loshchilov & Hutter 2019). stored: of moments.MOMENTS. rank: of APOLLO's
   projections. lora_plus, layer_decay: rates.multipliers. stochastic_rounding: of weights in bfloat16
   (moments.round_weights).
   """
   choice(name, OPTIMIZERS, "optim.name")
   rates.check(lora_plus, layer_decay)
-  decay = optax.add_decayed_weights(weight_decay, leaves.decayed)
+  decay = optax.add_decayed_weights(weight_decay, decayed)
   direction = OPTIMIZERS[name](b1, b2, eps, stored, rank)
   steps = [optax.chain(direction, decay, optax.scale_by_learning_rate(schedule))]
   if clip:
