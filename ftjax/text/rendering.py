@@ -37,6 +37,11 @@ def plain(messages: Messages, separator: str, eos: str, place: str) -> str:
   return out
 
 
+def is_plain(messages: Messages) -> bool:
+  """Whether the plain template can say them."""
+  return all(m["role"] in _PLAIN and m.keys() <= {"role", "content", "weight"} for m in messages)
+
+
 def plain_template(tokenizer: PreTrainedTokenizerBase, separator: str, lead: Sequence[int]) -> str:
   """A chat template that renders what `plain` does, to the id."""
   first = "".join(tokenizer.convert_ids_to_tokens(list(lead)))
@@ -72,7 +77,7 @@ class Chat:
       roles = ", ".join(str(m.get("role")) for m in messages)
       raise InputError(
         f"{place}: the chat template cannot render these messages (roles: {roles}): {e}. Change the row, or use "
-        "data.template='plain'."
+        + ("data.template='plain'." if is_plain(messages) else "a model whose template has them.")
       ) from e
 
   def check(self, messages: Messages, text: str, place: str) -> None:

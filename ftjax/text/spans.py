@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftjax.config import InputError
 from ftjax.text import thinking
-from ftjax.text.rendering import Messages
+from ftjax.text.rendering import Messages, is_plain
 
 if TYPE_CHECKING:
   from ftjax.text.chat import Template
@@ -52,7 +52,7 @@ def _start(template: Template, messages: Messages, turn: str, place: str) -> int
   if before:
     prompt = template.render(before, True, place)
     if not turn.startswith(prompt):
-      plain = "" if any(map(_more, messages)) else " or data.template='plain'"
+      plain = " or data.template='plain'" if is_plain(messages) else ""
       raise InputError(
         f"{place}: the chat template is not prefix-preserving: the prompt up to message {len(messages)} is not how the "
         f"answered conversation begins{_fork(prompt, turn)}. So the trained part cannot be told from the rest. Use "
@@ -85,11 +85,6 @@ def _check_answer(answer: Mapping[str, Any], rendered: str, place: str) -> None:
         f"{place}: no trained token: the {what} of the answer is not in what the template renders of it. "
         "Remove it or the row, or use a model whose template has it."
       )
-
-
-def _more(message: Mapping[str, Any]) -> bool:
-  """Whether a message has more than the plain template can say."""
-  return message["role"] == "tool" or bool(message.keys() - {"role", "content", "weight"})
 
 
 def _same(a: str, b: str) -> int:

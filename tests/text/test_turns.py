@@ -82,6 +82,14 @@ def test_what_a_template_does_not_render_is_refused_by_name(tiny, template, matc
     Template.choose(tiny(template, eos="<|im_end|>")).encode_many([ROW], places=["f:1"])
 
 
+def test_the_plain_template_is_advised_where_it_can_say_the_row(tiny):
+  template = Template.choose(tiny("{{ raise_exception('Call IDs have 9 letters') }}"))
+  with pytest.raises(InputError, match="9 letters.* use a model whose template has them"):
+    template.encode_many([ROW])
+  with pytest.raises(InputError, match="9 letters.* use data.template='plain'"):
+    template.encode_many([TURNS])
+
+
 @pytest.mark.parametrize("more", [CALL, RESULT, ANSWER | {"reasoning_content": "hm"}])
 def test_the_plain_template_has_text_alone(tiny, more):
   with pytest.raises(InputError, match="f:1: message 2 has .* not known to the plain template"):
