@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ftjax.config import InputError
+from ftjax.models import known, values
 from ftjax.models.formats import torch_bin
 from ftjax.models.formats.stored import Interleaved, Joined, Raw, Stored
 from ftjax.models.tensors import read_json
+from ftjax.models.values import FLAG, number, shown
 
 NAME = "Meta .pth"
 PARAMS = "params.json"
@@ -34,10 +36,15 @@ _NAMES = {
 }
 _TOKENS = "tok_embeddings.weight"
 _FREQUENCIES = "rope.freqs"  # computed from params.json
-_KNOWN = frozenset(
-  """dim n_layers n_heads n_kv_heads vocab_size multiple_of ffn_dim_multiplier norm_eps rope_theta
-  use_scaled_rope rope_scaling_factor max_seq_len max_batch_size""".split()
-)
+_NEEDED = {
+  "dim": known.SIZE, "n_layers": known.COUNT, "n_heads": known.COUNT,
+  "norm_eps": number(0, 1, above=True),
+}  # fmt: skip
+_KNOWN = _NEEDED | {
+  "n_kv_heads": known.COUNT, "rope_theta": known.ABOVE, "use_scaled_rope": FLAG,
+  "rope_scaling_factor": known.ABOVE,
+}  # fmt: skip
+_UNREAD = "vocab_size multiple_of ffn_dim_multiplier max_seq_len max_batch_size".split()
 
 
 def find(folder: Path) -> list[Path]:
@@ -93,11 +100,12 @@ def _params(folder: Path) -> dict[str, Any]:
   if not path.is_file():
     raise InputError(f"{folder} has consolidated.*.pth but no {PARAMS}, which says what they are.")
   params = read_json(path)
-  for name, kind in (("dim", int), ("n_layers", int), ("n_heads", int), ("norm_eps", float)):
-    if type(params.get(name)) is not kind or params[name] <= 0:
-      raise InputError(f"{path} needs a {name!r} above zero, not {params.get(name)!r}.")
-  if strange := [f"{k}={v!r}" for k, v in params.items() if k not in _KNOWN and v]:
-    raise InputError(f"{path} has fields that ftjax does not understand: {', '.join(strange)}.")
+  for name, kind in _KNOWN.items():
+    if name in _NEEDED or params.get(name) is not None:
+      values.check(path, name, params.get(name), kind)
+  unknown = params.keys() - _KNOWN.keys() - set(_UNREAD)
+  if strange := [f"{k}={shown(params[k])}" for k in sorted(unknown) if params[k]]:
+    raise InputError(f"{path} has fields that ftjax does not understand: {', '.join(strange[:9])}.")
   if params["dim"] % params["n_heads"]:
     raise InputError(f"{path}: dim {params['dim']} is no multiple of n_heads {params['n_heads']}.")
   return params

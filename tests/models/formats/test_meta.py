@@ -131,8 +131,10 @@ def _fewer(folder):
 FOLDERS = {
   r"lacks some of its consolidated.\*.pth: it has \[1\]": _drop,
   "no params.json": lambda f: (f / meta.PARAMS).unlink(),
-  "needs a 'dim' above zero, not 'big'": _params(dim="big"),
-  "needs a 'norm_eps' above zero, not None": _params(norm_eps=None),
+  "says dim='big', and it must be a whole number": _params(dim="big"),
+  "says norm_eps=None, and it must be a number above 0": _params(norm_eps=None),
+  "says rope_theta='far', and it must be a number above 0": _params(rope_theta="far"),
+  "says n_kv_heads=1000000000000, .* from 1 to 1024": _params(n_kv_heads=10**12),
   "fields that ftjax does not understand: moe={'num_experts': 8}": _params(moe=dict(num_experts=8)),
   "dim 32 is no multiple of n_heads 5": _params(n_heads=5),
   "of shape .*: no heads of 32": _params(n_heads=1, n_kv_heads=1),
