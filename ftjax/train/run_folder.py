@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,13 +77,15 @@ def saved(workdir: str | Path) -> list[int]:
 
 
 def claim(workdir: Path, config: ConfigDict, found: inputs.Record) -> None:
-  """Makes the folder this config's, with the record of its inputs.
+  """Makes the folder this config's, with the record of its inputs. Models that a process that died left
+  half-written go.
 
   Process 0 writes, and the others must see it: raises InputError where they do not share the folder.
   """
   if jax.process_index() == 0:
     storage.write_text(workdir / CONFIG, json.dumps(_resolved(config), indent=2) + "\n")
     inputs.write(workdir, found)
+    storage.sweep(workdir, rf"{BEST}|{re.escape(UNFINISHED)}")
   distributed.barrier("a run's folder")
   if jax.process_index():
     _seen(workdir)

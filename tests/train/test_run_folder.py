@@ -1,6 +1,9 @@
 """Whose a run's folder is: nothing is trained here."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -48,6 +51,17 @@ def test_a_folder_belongs_to_a_config_from_the_first_update_on(tmp_path, config)
     ):
       run_folder.begun(run, config)
   assert run_folder.saved(run) == []
+
+
+def test_models_that_a_dead_process_left_half_written_go(tmp_path, config):
+  gone = subprocess.Popen([sys.executable, "-c", ""])
+  gone.wait()
+  names = [f".best.{gone.pid}.partial", f".final.unfinished.{gone.pid}.partial"]
+  kept = [f".best.{os.getppid()}.partial", f".mine.{gone.pid}.partial"]
+  for name in (*names, *kept):
+    (tmp_path / name).mkdir()
+  run_folder.claim(tmp_path, config, FOUND)
+  assert {p.name for p in tmp_path.glob(".*.partial")} == set(kept)
 
 
 def test_a_folder_that_was_only_held_is_gone_again(tmp_path, config):
