@@ -147,8 +147,8 @@ def test_quickstart_copy_says_every_fact_of_its_brief_word_for_word(rows):
     tone = facts.pop("tone")
     assert set(facts) == {"product", "price", "for", "feature"}
     for fact in facts.values():
-      # A price that is the start of a longer one (£4 in £45) would be another fact.
-      assert re.search(rf"(?<![\w£]){re.escape(fact)}(?!\w)", row["completion"]), (fact, row)
+      # A price that is the start of a longer one (£4 in £45 or £4.50) would be another fact.
+      assert re.search(rf"(?<![\w£]){re.escape(fact)}(?!\w|\.\d)", row["completion"]), (fact, row)
     sign_offs.setdefault(tone, set()).add(" ".join(sentences(row["completion"])[-2:]))
   assert len(sign_offs) == 4 and all(len(each) == 1 for each in sign_offs.values())
 

@@ -21,7 +21,7 @@ def quickstart_rows(seed: int = SEED) -> list[dict[str, str]]:
     facts = {
       "plural": several,
       "product": f"{name} {w.pick(brand.RANK)} {kind}",
-      "price": f"£{w.number(*brand.PRICE_BANDS[theme])}",
+      "price": f"£{w.number(*brand.PRICE_BANDS[theme])}{w.pick(('', '', '', '.50', '.95'))}",
       "audience": w.pick(brand.AUDIENCES),
       "feature": feature,
       "tone": w.pick(sorted(brand.SIGN_OFFS)),
