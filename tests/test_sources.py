@@ -46,7 +46,7 @@ def project(tiny, tmp_path):
 
 def test_a_base_and_its_adapter_are_moved_together(project, tmp_path, monkeypatch):
   named = json.loads((project / "run" / "best" / lora.SETTINGS).read_text())
-  assert (named["base_model_name_or_path"], named["revision"]) == ("../../models/base", None)
+  assert named["base_model_name_or_path"] == "../../models/base" and "revision" not in named
   moved = project.rename(tmp_path / "moved")
   monkeypatch.chdir(tmp_path)
   for folder in (moved / "run" / "best", Path("moved/run/best")):

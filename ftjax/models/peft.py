@@ -166,9 +166,9 @@ def write(
   if "peft_type" not in writer.settings:
     raise ValueError("PEFT has no form for an adapter with neither a low-rank pair nor rows")
   written = {
-    "task_type": "CAUSAL_LM", "base_model_name_or_path": base, "revision": revision or None,
-    "inference_mode": True,
+    "task_type": "CAUSAL_LM", "base_model_name_or_path": base, "inference_mode": True,
   }  # fmt: skip
+  written |= {"revision": revision} if revision else {}
   if writer.settings["peft_type"] == "LORA":
     written["lora_dropout"] = dropout
   written |= writer.settings
