@@ -172,7 +172,9 @@ def from_first(number: int) -> int:
   return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
 
 
-def alike(digest: str, what: str) -> None:
+def alike(
+  digest: str, what: str, mend: str = "put the files where all of them see the same ones"
+) -> None:
   """Raises InputError where processes have different `digest`s (in hex) of what must be the same."""
   if jax.process_count() == 1:
     return
@@ -180,8 +182,8 @@ def alike(digest: str, what: str) -> None:
   every = multihost_utils.process_allgather(mine)
   if other := [i for i, x in enumerate(every) if (x != every[0]).any()]:
     raise InputError(
-      f"{what} on process {other[0]} differ from those on process 0. All processes must read the same: "
-      "put the files where all of them see the same ones."
+      f"{what} on process {other[0]} differ from those on process 0. All processes must have the same: "
+      f"{mend}."
     )
 
 

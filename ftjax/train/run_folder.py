@@ -1,6 +1,7 @@
 """The folder of one run: it belongs to one config, from its first update on."""
 
 import contextlib
+import hashlib
 import json
 import re
 import time
@@ -28,6 +29,9 @@ def begun(workdir: Path, config: ConfigDict) -> bool:
   comes next. Raises InputError, with the difference, for a run of another config, and for a folder
   that holds something else. All processes of a run must call this; what process 0 finds counts.
   """
+  text = json.dumps(_resolved(config), sort_keys=True)
+  digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+  distributed.alike(digest, "The config's settings", "start all of them with the same flags")
   found = _begun(workdir, config) if jax.process_index() == 0 else False
   return bool(distributed.from_first(int(found)))
 
@@ -89,7 +93,6 @@ def claim(workdir: Path, config: ConfigDict, found: inputs.Record) -> None:
   distributed.barrier("a run's folder")
   if jax.process_index():
     _seen(workdir)
-    _same(workdir, config)
 
 
 def _seen(workdir: Path) -> None:
