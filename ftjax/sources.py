@@ -75,11 +75,12 @@ def base_of(adapter: Path) -> Base:
 def base_of_run(run: Path) -> Base:
   """The base of a run's best adapter: as the run had it or, where it is gone from there, as the
   adapter names it."""
-  config, best = run_folder.read(run), base_of(run / run_folder.BEST)
-  source = config["model.source"]
-  if Path(best.source).is_dir() and not hub.is_local(source):
-    return best
-  return Base(source, best.revision or config["model.revision"])
+  config = run_folder.read(run)
+  source, revision = config["model.source"], config["model.revision"]
+  if hub.is_local(source):
+    return Base(source, revision)
+  best = base_of(run / run_folder.BEST)
+  return best if Path(best.source).is_dir() else Base(source, best.revision or revision)
 
 
 def as_written(source: str, revision: str, checkpoint: hf.Checkpoint, folder: Path) -> Base:
