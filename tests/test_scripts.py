@@ -180,7 +180,7 @@ def test_ctrl_c_at_any_moment_is_one_line(root, tmp_path, toy_flags, moment):
 
 
 @pytest.mark.parametrize("script, flag, key", [
-  ("train", "--workdir", "--config.optim.learning_rate=2e-05"),
+  ("train", "--workdir", "--config.optim.learning_rate=0"),
   ("evaluate", "--config=", "--config.max_new_tokens=128"),
   ("prepare_data", "--update", "--config.run.workers="),
   ("generate", "--max_new_tokens=128", ""),

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftjax.config import InputError
-from ftjax.log import say
 
 Bad = Callable[[InputError], None]  # called for each broken row, line or member; the rest goes on
 
@@ -41,4 +40,6 @@ def raise_error(error: InputError) -> None:
   """The strict `Bad`: the first broken row ends the reading. What is left out is said."""
   if not isinstance(error, LeftOut):
     raise error
+  from ftjax.log import say  # It imports JAX, which preparation's workers do without.
+
   say(str(error))

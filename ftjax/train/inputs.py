@@ -76,7 +76,7 @@ def changed(workdir: Path, found: Record) -> list[str]:
   try:
     before = json.loads(path.read_bytes())
     old = {what: facts["digest"] for what, facts in before.items()}
-  except (ValueError, TypeError, KeyError, AttributeError) as e:
+  except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as e:
     raise InputError(
       f"{path}, the record of the run's rows and base, cannot be read ({type(e).__name__}: {e}). Restore it, or "
       "remove it to go on without comparing."

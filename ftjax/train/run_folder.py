@@ -133,7 +133,7 @@ def read(workdir: str | Path) -> dict:
     raise InputError(f"{workdir} is not a run of ftjax: it has no {CONFIG}.")
   try:
     found = json.loads(path.read_bytes())
-  except ValueError as e:  # UnicodeDecodeError too
+  except (ValueError, RecursionError) as e:  # no UTF-8, no JSON, endless brackets
     raise InputError(f"{path} cannot be read ({e}). {_MEND}") from e
   if not isinstance(found, dict):
     raise InputError(f"{path} holds a {type(found).__name__}, not settings by name. {_MEND}")

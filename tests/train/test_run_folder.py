@@ -95,7 +95,7 @@ def test_a_folder_of_something_else_is_never_claimed(tmp_path, config):
 
 
 @pytest.mark.parametrize(
-  "damage", [b"", b'{"model.so', b"[1]", b'"text"', b"\xff\xfe\x00", b"null"]
+  "damage", [b"", b'{"model.so', b"[1]", b'"text"', b"\xff\xfe\x00", b"null", b"[" * 20_000]
 )
 def test_a_damaged_config_is_named_with_the_mend(tmp_path, config, damage):
   (tmp_path / "config.json").write_bytes(damage)
