@@ -22,6 +22,8 @@ if TYPE_CHECKING:
   from transformers import PreTrainedTokenizerBase
 
 _AUTO_FRACTION = 0.05
+_FEW = 20  # validation rows, from which on scores are worth their numbers
+_ENOUGH = 0.2  # the share to hold out of few rows
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,13 @@ def load(
     )
   if fraction and not validation:
     report.notes.append(
-      f"no validation: none of the rows fell into the {fraction:.0%} to hold out. Name a file: data.validation=..."
+      f"no validation: none of the rows fell into the {fraction:.0%} to hold out. Hold out more "
+      f"(--config.data.validation_fraction={_ENOUGH}), or name a file: data.validation=..."
+    )
+  elif fraction and fraction < _ENOUGH and len(validation) < _FEW:
+    report.notes.append(
+      f"validation: {len(validation)} of the rows, and scores of so few say little. "
+      f"--config.data.validation_fraction={_ENOUGH} holds out more"
     )
   for unit in (*train, *validation) if vocab_size else ():
     if unit.ids.max() >= vocab_size:

@@ -9,6 +9,7 @@ from ftjax.sizes import told
 from ftjax.train import rates
 
 FAR = 8  # times below what suits a model, from which on a rate is worth a word
+FEW = 20  # updates, from which on a short run is worth no word
 LARGE = 10_000_000  # parameters, from which on products are most of a step on a CPU
 
 
@@ -43,6 +44,12 @@ def plan_lines(config, opened, state, plan, warmup: int, tokens: float, mesh, me
     lines.append(
       f"hint        a rate of {o.learning_rate:g} is {suits / o.learning_rate:.0f} times below what suits a model of this "
       f"size ({suits:g}): with few updates it learns little. --config.optim.learning_rate=0 takes what suits"
+    )
+  if plan.total < FEW:
+    lines.append(
+      f"hint        {plan.total} updates teach a model little: --config.train.duration='100 steps' makes more of the same "
+      "rows"
+      + (", and eval.patience stops once they no longer help" if config.eval.patience else "")
     )
   wide = (config.model.compute_dtype or config.model.dtype) == "float32"
   cpu = mesh.size == 1 and mesh.devices.flat[0].platform == "cpu"

@@ -169,6 +169,15 @@ def test_no_validation_row_is_said(tok, jsonl):
   data = load({"train": jsonl(pairs(3)), "validation_fraction": 1e-9}, tok)
   assert not len(data.validation)
   assert "no validation: none of the rows" in data.report.notes[0]
+  assert "--config.data.validation_fraction=0.2" in data.report.notes[0]
+
+
+@pytest.mark.parametrize("rows, fraction, said", [(60, 0.1, True), (60, 0.2, False)])
+def test_few_validation_rows_are_said(tok, jsonl, rows, fraction, said):
+  data = load({"train": jsonl(pairs(rows)), "validation_fraction": fraction}, tok)
+  assert len(data.validation)
+  found = [n for n in data.report.notes if "scores of so few" in n]
+  assert bool(found) == said and all("validation_fraction=0.2" in n for n in found)
 
 
 def test_the_report_shows_what_is_trained_on(tok, jsonl):

@@ -11,14 +11,14 @@ from ftjax.parallel.mesh import make_mesh
 from ftjax.research import report
 
 
-def _lines(changes):
+def _lines(changes, updates=10):
   config = get_config()
   config.update_from_flattened_dict(changes)
   opened = SimpleNamespace(checkpoint=SimpleNamespace(hf_config={"model_type": "llama"}))
   state = SimpleNamespace(
     trainable={"params": {"embed": jnp.zeros((4, 4))}}, frozen={}, ema=None, start=None
   )
-  plan = SimpleNamespace(total=10, eval_every=5)
+  plan = SimpleNamespace(total=updates, eval_every=5)
   mesh = make_mesh(devices=jax.devices()[:1])
   return report.plan_lines(config, opened, state, plan, 1, 32.5, mesh, None)
 
@@ -45,6 +45,11 @@ def test_a_processor_that_is_faster_in_bfloat16_is_told_of(
 def test_a_rate_far_below_what_suits_the_model_is_told_of(rate, said):
   lines = "\n".join(_lines({"optim.learning_rate": rate}))
   assert ("2e-05 is 100 times below what suits a model of this size (0.002)" in lines) == said
+
+
+@pytest.mark.parametrize("updates, said", [(4, True), (report.FEW, False)])
+def test_a_run_of_few_updates_is_told_how_to_make_more(updates, said):
+  assert ("--config.train.duration='100 steps'" in "\n".join(_lines({}, updates))) == said
 
 
 def test_tokens_are_told_without_padding():
