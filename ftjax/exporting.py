@@ -21,6 +21,10 @@ def parts_of(run: str, base: str, adapter: str) -> tuple[str, str, str]:
   if bool(run) == bool(base) or (run and adapter):
     raise InputError("Give --run=FOLDER, or --base=SOURCE with --adapter=FOLDER.")
   best = Path(run) / run_folder.BEST
+  if run and not best.is_dir():
+    raise InputError(
+      f"--run={run}: there is no {best}. Give the --workdir of a run that has ended."
+    )
   if not run or not lora.settings(best):
     return base or str(best), adapter, ""
   found = sources.base_of_run(Path(run))

@@ -43,8 +43,10 @@ def main() -> int | None:
       line = exporting.quantize(_OUTPUT.value, model, kind, **options)
     else:
       base, adapter, revision = exporting.parts_of(_RUN.value, _BASE.value, _ADAPTER.value)
-      if bool(adapter) != merge:
-        raise InputError("--merge goes with an adapter, and an adapter with --merge.")
+      if merge and not adapter:
+        raise InputError(f"{base} is a whole model, with nothing to merge. Leave out --merge.")
+      if adapter and not merge:
+        raise InputError(f"{adapter} is an adapter for {base}. Add --merge to write both as one.")
       options["quantize"] = exporting.quantized(_RUN.value)
       line = exporting.write(_OUTPUT.value, base, adapter, revision, **options)
   except verify.Different as e:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -176,11 +177,14 @@ def test_a_base_quantized_verified_and_read(root, made):
       ["--output={made}/x", "--base={made}/none", "--adapter={made}/run/best", "--merge"],
       "no such folder",
     ),
+    (["--output={made}/x", "--run={made}/none", "--merge"], "there is no .*none/best"),
+    (["--output={made}/x", "--base={made}/base", "--merge"], "base is a whole model.*Leave out"),
+    (["--output={made}/x", "--run={made}/run"], "run/best is an adapter.* --merge"),
   ],
 )
 def test_bad_input_is_one_message_and_status_2(root, made, flags, message):
   before = np.sort([p.name for p in made.iterdir()])
   status, _, error = export(root, *(flag.format(made=made) for flag in flags))
-  assert status == 2 and message in error
+  assert status == 2 and re.search(message, error), error
   assert error.startswith("error: ") and len(error.strip().splitlines()) == 1
   assert np.array_equal(before, np.sort([p.name for p in made.iterdir()]))
