@@ -72,6 +72,8 @@ def run(main: Callable[[], int | None], torch: bool = True, saved: Callable[[], 
       return fail(f"Unknown argument {argv[1]!r}: flags start with --.")
     if not flags.FLAGS["verbosity"].present:
       logging.set_verbosity(logging.WARNING)  # Orbax writes dozens of notices a checkpoint.
+    # Where PyTorch is not installed, transformers would say that models won't be available.
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     try:
       if not torch:
         _hide_torch()
@@ -96,7 +98,6 @@ def _hide_torch() -> None:
   """Lets transformers, which looks once, believe that PyTorch is not installed; others find it."""
   from ftjax.plugin import hidden
 
-  os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")  # It would speak of that.
   with hidden("torch"):
     from transformers.utils import is_torch_available
 
@@ -213,6 +214,10 @@ def _bad_flags_end_here():
     line = _one_line(e)
     if group := re.match(r"flag (--config\.[\w.]+)=.* as a ConfigDict", line):
       line = f"{group[1]} is a group of keys. Give each with its value, as in {group[1]}.KEY=VALUE."
+    if missing := re.match(r"flag --(\w+)=None: .* must have a value other than None", line):
+      line = f"--{missing[1]} is missing. Give --{missing[1]}=VALUE; --help lists all flags."
+    if isinstance(e, flags.UnrecognizedFlagError):
+      line = line.rstrip(".") + ". --help lists all flags."
     sys.exit(fail(line))
 
 

@@ -17,7 +17,7 @@ _MODEL = flags.DEFINE_string(
 )
 _ADAPTER = flags.DEFINE_string("adapter", None, "A PEFT adapter to put on the model.")
 _DTYPE = flags.DEFINE_string("dtype", "float32", "float32 or bfloat16.")
-_PROMPT = flags.DEFINE_multi_string("prompt", [], "A prompt; may come several times.")
+_PROMPT = flags.DEFINE_multi_string("prompt", [], "A prompt")
 _FILE = flags.DEFINE_string("prompts", None, "A text file with a prompt a line.")
 _INTERACTIVE = flags.DEFINE_bool("interactive", False, "Read prompts from the terminal and answer.")
 _RAW = flags.DEFINE_bool("raw", False, "Go on from the prompt's text, without the chat template.")
@@ -27,7 +27,7 @@ _TOP_K = flags.DEFINE_integer("top_k", 0, "Only the k most likely tokens; 0 = of
 _TOP_P = flags.DEFINE_float("top_p", 1.0, "Only the most likely tokens that make up this mass.")
 _PENALTY = flags.DEFINE_float("repetition_penalty", 1.0, "Above 1: repeats are less likely.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of the samples.")
-_STOP = flags.DEFINE_multi_string("stop", [], "Ends a text before this string; also several.")
+_STOP = flags.DEFINE_multi_string("stop", [], "Ends a text before this string")
 
 
 def main() -> None:

@@ -44,8 +44,30 @@ BAD_FLAGS = {
   "--config=configs/nothing.py": "cannot read .*nothing.py",
   "--config.zzz=1": "no such config key: zzz",
   "--config.data.fields=prompt=brief": "--config.data.fields is a group of keys. Give each",
-  "--workdirr=x": "workdirr",
+  "--workdirr=x": "workdirr.*--help",
 }
+
+
+def test_a_flag_that_is_missing_is_named_with_a_value(root):
+  done = train(root, "--config=configs/sft.py")
+  assert done.returncode == 2
+  assert (
+    done.stderr == "error: --workdir is missing. Give --workdir=VALUE; --help lists all flags.\n"
+  )
+
+
+def test_scripts_do_not_speak_of_torch_where_it_is_not_installed(monkeypatch):
+  monkeypatch.delenv("TRANSFORMERS_NO_ADVISORY_WARNINGS", raising=False)
+  code = (
+    "import os, sys; sys.modules['torch'] = None\n"
+    "from ftjax import cli\n"
+    "def main():\n  import transformers\n"
+    "cli.run(main)"
+  )
+  done = subprocess.run(
+    [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=os.environ | ENV
+  )
+  assert done.returncode == 0 and "PyTorch" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("flag", BAD_FLAGS)

@@ -51,7 +51,7 @@ def check(row: Any, expected: str, notes: Notes) -> Any:
     notes.error(
       "unknown-format",
       f"The keys {', '.join(map(repr, row)) or '(none)'} fit no format{slip}.",
-      f"Known: {known}. Rename them, or name your columns where you use the file: fields='prompt=...,completion=...'.",
+      f"Known: {known}. Rename them, or name your columns when you train: --config.data.fields.prompt=... --config.data.fields.completion=...",
     )
     return row
   row = _texts(row, notes)
