@@ -38,7 +38,7 @@ def check(
   refused, and never held in memory. max_words: of a row, above which it is called very long.
 
   Memory grows with the number of rows, by some hundred bytes each, for duplicates. Raises InputError
-  where `path` cannot be opened or is no such file, and where `fix` is `path`.
+  where `path` cannot be opened, is no such file or holds no rows, and where `fix` is `path`.
   """
   if fix and os.path.exists(fix) and os.path.samefile(path, fix):
     raise InputError(f"--fix={fix} is the file itself, which is never changed. Name another file.")
@@ -46,6 +46,8 @@ def check(
   with _output(fix) as out:
     source = _found(path, max_line)
     first = list(itertools.islice(source, _SAMPLE))
+    if not first:
+      raise InputError(f"{path} holds no rows. Is it the file that was meant?")
     kinds = Counter(shape(f.value) for f in first if isinstance(f.value, dict))
     del kinds[""]
     checker.expected = kinds.most_common(1)[0][0] if kinds else ""

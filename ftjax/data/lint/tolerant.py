@@ -95,8 +95,12 @@ class _Reader:
       self.at = found.end()
       return None
     if found := _NUMBER.match(self.text, self.at):
+      try:
+        number = json.loads(found[0])
+      except ValueError as e:  # Python reads no more than 4,300 digits.
+        raise Broken("this number has too many digits", self.at) from e
       self.at = found.end()
-      return json.loads(found[0])
+      return number
     found = _WORD.match(self.text, self.at)
     if found and found[0] in _LITERALS | _PYTHON:
       if found[0] in _PYTHON:

@@ -68,6 +68,7 @@ LINES = {
   "an image": (turns(ASK, ("assistant", [{"type": "image_url"}])), "refused", '', None),
   "a call of no name": (turns(ASK, ("assistant", "a")).replace("}]", ', "tool_calls": [{"id": "1"}]}]'), "refused", '', None),
   "deep": ("[" * 100_000, "broken-json", '[[', None),
+  "endless digits": ('{"prompt": 9#, "completion": "a"}'.replace("#", "9" * 5_000), "broken-json", '99', None),
 }  # fmt: skip
 
 
@@ -264,3 +265,12 @@ def test_what_is_left_out_is_said_in_the_singular_where_it_is_one(tmp_path):
   found, _ = mend(tmp_path, good(1) + good(1) + good(2))
   text = "\n".join(found.lines())
   assert "Left out 1 row:" in text and "duplicate: line 2" in text
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_a_file_without_rows_is_said(tmp_path, text):
+  path = tmp_path / "rows.jsonl"
+  path.write_text(text)
+  with pytest.raises(InputError, match="holds no rows"):
+    check(str(path), str(tmp_path / "mended.jsonl"))
+  assert not (tmp_path / "mended.jsonl").exists()
