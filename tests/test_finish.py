@@ -81,7 +81,9 @@ def test_the_table_says_what_to_know_before_believing_it(tmp_path, monkeypatch, 
   losses = {"base": {"loss": 1.0}, "tuned": {"loss": 1.0}}
   monkeypatch.setattr(ftjax.finish, "validation_scores", lambda *args: losses)
   state = SimpleNamespace(frozen={}, evaluated=dict)
-  report = SimpleNamespace(cut=0.395, max_length=64, lengths={"99%": 90, "longest": 120})
+  report = SimpleNamespace(
+    cut=0.395, max_length=64, full=False, lengths={"99%": 90, "longest": 120}
+  )
   assert losses == _finish(
     tmp_path, best_step=0, outcome=Outcome(state, 4, "early"),
     data=SimpleNamespace(template=None, report=report),

@@ -118,6 +118,7 @@ def load(
   if how == "auto":
     how = "split" if kind == "text" else "truncate"
   report = Report(format=kind, detected=settings.format == "auto", max_length=limit)
+  report.full = limit == model_max_length
   if limit < settings.max_length:
     report.notes.append(
       f"max_length is {limit}, as the model has no more positions (data.max_length={settings.max_length})"

@@ -27,6 +27,7 @@ class Report:
   format: str
   detected: bool
   max_length: int
+  full: bool = False  # whether the model has no more positions than max_length
   template: str = ""
   records: int = 0
   rows: int = 0  # that they became, before over-long ones were split or dropped
@@ -90,8 +91,13 @@ class Report:
     out.append(f"max_length  {self.max_length:,}: {self._overlong()}")
     if self.cut >= _CUT:
       out.append(
-        f"WARNING     {self.cut:.1%} of the rows lose their end, so the model learns texts that do not end: raise "
-        f"data.max_length (to {self.lengths['longest']:,} for all, {self.lengths['99%']:,} for 99%), or set data.overlong=drop"
+        f"WARNING     {self.cut:.1%} of the rows lose their end, so the model learns texts that do not end: "
+        + (
+          "set data.overlong=drop, or take a model with more positions"
+          if self.full
+          else f"raise data.max_length (to {self.lengths['longest']:,} for all, {self.lengths['99%']:,} for 99%), or set "
+          "data.overlong=drop"
+        )
       )
     share = self.trained_tokens / max(1, self.tokens)
     out.append(f"trained     {self.trained_tokens:,} of {self.tokens:,} tokens ({share:.1%})")

@@ -52,6 +52,11 @@ def cut_rows(report) -> list[str]:
   data (data/report.py)."""
   if not report.cut:
     return []
+  if report.full:
+    return [
+      f"{report.cut:.1%} of the rows lost their end to the model's {report.max_length} positions, and the end "
+      "token with it: texts may not end. Set data.overlong=drop, or take a model with more positions."
+    ]
   return [
     f"{report.cut:.1%} of the rows lost their end to data.max_length={report.max_length}, and the end "
     f"token with it: texts may not end. Set data.max_length={report.lengths['longest']} for all of "

@@ -278,6 +278,9 @@ def test_rows_that_lose_their_end_are_a_warning_with_the_key(tok, jsonl):
     for line in report.lines()
   )  # fmt: skip
   assert load(keys | {"overlong": "drop"}, tok).report.cut == 0
+  lines = load(keys | {"max_length": 99}, tok, model_max_length=40).report.lines()
+  (warning,) = [line for line in lines if line.startswith("WARNING")]
+  assert "raise data.max_length" not in warning and "a model with more positions" in warning
 
 
 def test_a_prompt_for_judging_is_that_of_the_last_answer_in_words(jsonl):

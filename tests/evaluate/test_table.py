@@ -87,8 +87,14 @@ def test_scores_that_are_not_above_the_floor_are_named():
 
 
 def test_rows_that_lost_their_end_are_named_with_the_key_to_raise():
-  report = SimpleNamespace(cut=0.395, max_length=64, lengths={"99%": 90, "longest": 120})
+  report = SimpleNamespace(
+    cut=0.395, max_length=64, full=False, lengths={"99%": 90, "longest": 120}
+  )
   (warning,) = cut_rows(report)
   assert warning.startswith("39.5% of the rows lost their end to data.max_length=64")
   assert "data.max_length=120" in warning and "90 for 99%" in warning
+  report.full = True
+  (warning,) = cut_rows(report)
+  assert "the model's 64 positions" in warning and "data.overlong=drop" in warning
+  assert "data.max_length" not in warning
   assert cut_rows(SimpleNamespace(cut=0.0)) == []
