@@ -1,6 +1,5 @@
 """A model measured and shown, beside its base, once or with every checkpoint of a run."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,10 +89,12 @@ def evaluate(config: ConfigDict) -> Scores:
   scores = {name: scores[name] for name in (FLOOR, "base", "tuned") if scores.get(name)}
   if jax.process_index():
     return scores  # the first of several processes writes
-  storage.write_text(output / "evaluation.json", json.dumps(scores, indent=2) + "\n")
+  storage.write_text(output / "evaluation.json", log.as_json(scores))
   written, warnings, limit = [output / "evaluation.json"], [], config.max_new_tokens
   if judge.prompts:
-    warnings += cautions.too_short(judge.tokenizer, judge.prompts, texts["tuned"], limit, "max_new_tokens")
+    warnings += cautions.too_short(
+      judge.tokenizer, judge.prompts, texts["tuned"], limit, "max_new_tokens"
+    )
     warnings += cautions.no_gain(scores)
     written += showing.write(
       output, judge.prompts, texts, scores, limit=config.shown, warnings=warnings

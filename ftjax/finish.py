@@ -1,7 +1,6 @@
 """The end of a run: the last and the best model written, the best one judged beside the base, and
 shown."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from ftjax.evaluate.prompts import asked_of, validation_prompts
 from ftjax.evaluate.samples import TEXT_METRICS, generate_and_score
 from ftjax.evaluate.table import scores_table
 from ftjax.generate.generator import Completion, Generator
-from ftjax.log import METRICS, read, say, skip_on_error
+from ftjax.log import METRICS, as_json, read, say, skip_on_error
 from ftjax.models import export, lora, stacked, vocabulary
 from ftjax.models.quant import base as quant
 from ftjax.pretrained import Opened, computed_in, dtype_of, read_weights
@@ -138,7 +137,7 @@ def _warnings(config, data, opened: Opened, written: Written, scores) -> list[st
 def _show(workdir: Path, title: str, found, scores, written: Written, warnings, again: str) -> None:
   """Writes evaluation.json (`found`), samples and loss.png, and prints the table."""
   with skip_on_error("Writing evaluation.json", again):
-    storage.write_text(workdir / "evaluation.json", json.dumps(found, indent=2) + "\n")
+    storage.write_text(workdir / "evaluation.json", as_json(found))
   if written.prompts:
     with skip_on_error("Writing samples.md and samples.html", again):
       showing.write(workdir, written.prompts, written.texts, scores, limit=SHOWN, warnings=warnings)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import jax
 from rich.console import Console
@@ -97,12 +98,34 @@ _NOT_IN_JSON = {str(x): x for x in (math.nan, math.inf, -math.inf)}
 
 def as_line(metrics: Mapping[str, float]) -> str:
   """A line that `read` reads; numbers that JSON cannot hold are the strings "nan", "inf" and "-inf"."""
-  return json.dumps({k: _number(v) for k, v in metrics.items()}) + "\n"
+  return json.dumps(_in_json(metrics), allow_nan=False) + "\n"
 
 
-def _number(value) -> float | int | str:
+def as_json(scores: Mapping[str, Any]) -> str:
+  """The text of an evaluation.json, which `scores` reads; with numbers as in `as_line`."""
+  return json.dumps(_in_json(scores), indent=2, allow_nan=False) + "\n"
+
+
+def scores(path: Path) -> dict[str, Any]:
+  """What `as_json` wrote to a file."""
+  return _from_json(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _in_json(value: Any) -> Any:
+  if isinstance(value, Mapping):
+    return {k: _in_json(v) for k, v in value.items()}
+  if isinstance(value, list):
+    return [_in_json(v) for v in value]
   value = value if isinstance(value, int) else float(value)
   return value if math.isfinite(value) else str(value)
+
+
+def _from_json(value: Any) -> Any:
+  if isinstance(value, dict):
+    return {k: _from_json(v) for k, v in value.items()}
+  if isinstance(value, list):
+    return [_from_json(v) for v in value]
+  return _NOT_IN_JSON.get(value, value) if isinstance(value, str) else value
 
 
 def _parsed(line: bytes) -> dict | None:
@@ -113,7 +136,7 @@ def _parsed(line: bytes) -> dict | None:
     return None
   if not isinstance(found, dict) or not isinstance(found.get("step"), int):
     return None
-  found = {k: _NOT_IN_JSON.get(v, v) if isinstance(v, str) else v for k, v in found.items()}
+  found = _from_json(found)
   return found if all(isinstance(v, int | float) for v in found.values()) else None
 
 

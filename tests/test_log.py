@@ -85,6 +85,18 @@ def test_numbers_that_are_none_come_back_as_such_and_are_shown(tmp_path):
   assert "nan" in console.export_text()
 
 
+def test_an_evaluation_is_json_whatever_the_number(tmp_path):
+  path, inf = tmp_path / "evaluation.json", float("inf")
+  points = [
+    {"alpha": 0.5, "validation/loss": np.float32(2.5)},
+    {"alpha": 1, "validation/loss": -inf},
+  ]
+  found = {"best_step": -1, "base": {"perplexity": inf}, "interpolation": {"points": points}}
+  path.write_text(log.as_json(found))
+  assert json.loads(path.read_text(), parse_constant=pytest.fail)["base"] == {"perplexity": "inf"}
+  assert log.scores(path) == found
+
+
 def test_tensorboard_has_the_same_numbers(tmp_path):
   metrics = log.MetricsLog(tmp_path)
   metrics.write(7, {"train/loss": 1.5})

@@ -1,13 +1,12 @@
 """What the tables of whole runs have in common: scripts as processes of their own, and one more text
 that a run's models are measured on."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ftjax import storage
+from ftjax import log, storage
 from ftjax.config import InputError
 
 _SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -30,7 +29,7 @@ def scores(workdir: Path) -> dict[str, dict[str, float]]:
   path = workdir / "evaluation.json"
   if not path.is_file():
     raise InputError(f"{workdir} has models and no {path.name}. Remove it to train it again.")
-  return json.loads(path.read_text(encoding="utf-8"))
+  return log.scores(path)
 
 
 def scores_on(
@@ -44,4 +43,4 @@ def scores_on(
       f"--config.source={workdir / part}", f"--config.general={text}", "--config.samples=0",
       "--config.metrics=('perplexity',)", f"--config.output={output}", *([] if base else ["--config.base="]),
     ])  # fmt: skip
-  return json.loads((output / "evaluation.json").read_text(encoding="utf-8"))
+  return log.scores(output / "evaluation.json")
