@@ -3,8 +3,10 @@
 import contextlib
 import os
 import re
+import runpy
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +22,7 @@ if _began_here():  # What follows takes as long as a key that was pressed by mis
   signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))  # until `run`
 
 from absl import app, flags, logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from ftjax import ending
 from ftjax.config import flat
@@ -34,6 +36,7 @@ __all__ = [
 def define_config(default: str):
   """--config=FILE.py, with --config.key=value for any key of it. default: a path from the
   repository's root."""
+  _check_file()
   with (
     _bad_flags_end_here()
   ):  # ml_collections reads the command line here, not when flags are parsed.
@@ -42,6 +45,35 @@ def define_config(default: str):
       str(ROOT / default),
       "A file with get_config(); any key is overridden by --config.KEY=VALUE.",
       lock_config=True,
+    )
+
+
+def _check_file() -> None:
+  """Ends the process with one message and status 2 where the file that --config names fails or returns
+  something else than a config: ml_collections tells that as an error of the flags beside it."""
+  given = next((a.split("=", 1)[1] for a in sys.argv[1:] if re.match("--?config=", a)), "")
+  path, _, argument = given.partition(":")
+  if not Path(path).is_file():
+    return
+  try:
+    make = runpy.run_path(path).get("get_config")
+    found = make(*[argument] * bool(argument)) if callable(make) else None
+  except Exception as e:
+    lines = [f.lineno for f in traceback.extract_tb(e.__traceback__) if f.filename == path]
+    what = e
+    if isinstance(e, SyntaxError):
+      what, lines = e.msg, [e.lineno]
+    at = f", line {lines[-1]}" if lines and lines[-1] else ""
+    sys.exit(fail(f"--config={given}{at}: {type(e).__name__}: {_one_line(what)}. Mend the file."))
+  if not isinstance(found, ConfigDict):
+    what = (
+      f"its get_config() returns a {type(found).__name__}" if make else "it has no get_config()"
+    )
+    sys.exit(
+      fail(
+        f"--config={given}: {what}. It must have a get_config() that returns ftjax.defaults.get_config(), changed, "
+        "as configs/sft.py does."
+      )
     )
 
 
@@ -120,8 +152,6 @@ def _joined() -> bool:
 
 def _together(main: Callable[[], int | None]) -> int | None:
   """main, as one of several processes: what it raises ends all of them."""
-  import traceback
-
   import jax
 
   from ftjax.parallel import failures
