@@ -1,6 +1,7 @@
 """Reading and checking configs: the error that users see, durations, and ml_collections to plain
 dicts and back."""
 
+import difflib
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +79,23 @@ def positive(value: float, key: str) -> float:
   if not value > 0:
     raise InputError(f"{key}={value!r} must be greater than 0.")
   return value
+
+
+def check_keys(config: ConfigDict, defaults: ConfigDict) -> None:
+  """Raises InputError for a config that has other keys than `defaults`: a file's get_config() can make
+  a misspelled one, which would change nothing, as easily as set one."""
+  given, known = flat(config), flat(defaults)
+  for key in given.keys() - known.keys():
+    near = difflib.get_close_matches(key, known, 1)
+    raise InputError(
+      f"{key}={given[key]!r}: no such config key.{f' Did you mean {near[0]}?' if near else ''} "
+      "--help lists all of them."
+    )
+  if lacking := sorted(known.keys() - given.keys()):
+    raise InputError(
+      f"The config lacks {', '.join(lacking[:5])}{' and more' if len(lacking) > 5 else ''}. Let its get_config() start "
+      "from ftjax.defaults.get_config(), as configs/sft.py does."
+    )
 
 
 def flat(config: ConfigDict) -> dict[str, Any]:

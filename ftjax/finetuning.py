@@ -3,6 +3,7 @@ shown."""
 
 import contextlib
 import functools
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from ml_collections import ConfigDict
 
 from ftjax import fitting, storage, tracking
 from ftjax.assembly import AUTO
-from ftjax.config import Duration, InputError, choice, positive
+from ftjax.config import Duration, InputError, check_keys, choice, positive
 from ftjax.data import loader
 from ftjax.data.versions import training
+from ftjax.defaults import get_config
 from ftjax.finish import finish
 from ftjax.judging import make_judge, with_general
 from ftjax.log import MetricsLog, say
@@ -60,6 +62,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
   A folder with an unfinished run of the same config is resumed, to the bit. Raises InputError for
   bad config or input and train.stopping.Diverged for a loss that is no number.
   """
+  check_keys(config, get_config())
   mesh = make_mesh(**config.mesh)
   _check(config, mesh)
   workdir = storage.local(workdir, "--workdir")
@@ -195,6 +198,7 @@ def _check(config: ConfigDict, mesh) -> None:
   t = config.train
   for key in ("batch_size", "accumulate", "log_every"):
     positive(t[key], f"train.{key}")
+  _check_ranges(config)
   starting.check(config.adapter, bool(config.model.new_tokens), t.only)
   choice(t.remat, (AUTO, *REMAT), "train.remat")
   choice(config.model.matmul, matmul.KINDS, "model.matmul")
@@ -203,6 +207,24 @@ def _check(config: ConfigDict, mesh) -> None:
   tracking.check(config.log.wandb)
   _check_tokens(config)
   fitting.check_rows(config, mesh)
+
+
+def _check_ranges(config: ConfigDict) -> None:
+  """Numbers that would otherwise switch off, or stop at, something else than was meant."""
+  e, keep = config.eval, config.checkpoint.keep
+  ranges = {
+    "eval.patience": (e.patience, e.patience >= 0, "0 (never stop early) or greater"),
+    "eval.min_delta": (e.min_delta, 0 <= e.min_delta < math.inf, "0 or greater, in nats"),
+    "eval.batch_size": (e.batch_size, e.batch_size >= 0, "0 (train.batch_size) or greater"),
+    "eval.samples": (e.samples, e.samples >= 0, "0 (none) or greater"),
+    "eval.max_new_tokens": (
+      e.max_new_tokens, e.max_new_tokens > 0 or not e.samples, "1 or greater; eval.samples=0 writes no texts"
+    ),
+    "checkpoint.keep": (keep, keep >= 1, "1 or greater: a run goes on from its newest checkpoint"),
+  }  # fmt: skip
+  for key, (given, good, allowed) in ranges.items():
+    if not good:
+      raise InputError(f"{key}={given!r} must be {allowed}.")
 
 
 def _check_tokens(config: ConfigDict) -> None:

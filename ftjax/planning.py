@@ -14,7 +14,8 @@ from ml_collections import ConfigDict
 
 from ftjax import apart, fitting
 from ftjax.assembly import Assembled, abstract_state, assemble, remat_of
-from ftjax.config import positive
+from ftjax.config import check_keys, positive
+from ftjax.defaults import get_config
 from ftjax.models import hf, shapes
 from ftjax.models.adapters import starting
 from ftjax.models.config import ModelConfig
@@ -101,6 +102,7 @@ def _in_its_process(config: ConfigDict, where: Topology) -> Planned:
 
 def described(config: ConfigDict) -> Model:
   """The model of a run, its variables as shape structs. Raises InputError for bad config."""
+  check_keys(config, get_config())
   for key in ("train.batch_size", "train.accumulate", "data.max_length"):
     room, name = key.split(".")
     positive(config[room][name], key)

@@ -9,12 +9,13 @@ import jax
 import pytest
 from ml_collections import ConfigDict
 
-from ftjax import batch, defaults
+from ftjax import batch, cli, defaults, planning
 from ftjax.assembly import remat_of
-from ftjax.config import Duration, flat
+from ftjax.config import Duration, InputError, flat
 from ftjax.data import defaults as data_defaults
 from ftjax.data.clean import steps
 from ftjax.data.curate import settings
+from ftjax.finetuning import finetune
 from ftjax.models import decoder, hf, lora
 from ftjax.parallel import rules
 from ftjax.parallel.mesh import make_mesh
@@ -128,3 +129,38 @@ def test_every_training_config_fits_together(tiny, path):
   mesh = make_mesh(data=1, fsdp=4, tensor=2)
   places = shard_state(trainable, frozen, tx, functools.partial(rules.shardings, mesh=mesh), mesh)
   jax.tree.map(lambda x, s: s.shard_shape(x.shape), state, places)
+
+
+@pytest.mark.parametrize("content, message", {
+  "def get_config(:": ", line 1: SyntaxError: invalid syntax. Mend the file",
+  "def get_config():\n  return 1 / 0": ", line 2: ZeroDivisionError: division by zero. Mend",
+  "def get_config():\n  from ftjax.defaults import get_config as c\n  c().train.seed = 'x'": ", line 3: TypeError: ",
+  "x = 1": ": it has no get_config()",
+  "def get_config():\n  return {}": ": its get_config() returns a dict",
+  "def get_config():\n  pass": ": its get_config() returns a NoneType",
+}.items())  # fmt: skip
+def test_a_config_file_that_fails_is_one_message_with_its_line(
+  content, message, tmp_path, monkeypatch, capsys
+):
+  (tmp_path / "mine.py").write_text(content)
+  flags = [f"--config={tmp_path / 'mine.py'}", "--config.data.train=rows.jsonl"]
+  monkeypatch.setattr(cli.sys, "argv", ["train.py", *flags])
+  with pytest.raises(SystemExit) as end:
+    cli._check_file()
+  told = capsys.readouterr().err
+  assert end.value.code == cli.BAD_INPUT and told.startswith(f"error: {flags[0]}{message}")
+  assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("run", [finetune, planning.described], ids=["train", "plan"])
+def test_a_key_that_a_file_misspells_is_refused(run, tmp_path):
+  config = defaults.get_config()
+  config.train.batchsize = 4
+  run = functools.partial(run, workdir=tmp_path / "run") if run is finetune else run
+  with pytest.raises(
+    InputError, match="train.batchsize=4: no such config key. Did you mean train.batch_size?"
+  ):
+    run(config)
+  del config.train["batchsize"], config.train["seed"]
+  with pytest.raises(InputError, match="The config lacks train.seed. Let its"):
+    run(config)

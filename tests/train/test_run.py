@@ -161,6 +161,20 @@ def test_a_refused_config_leaves_no_folder(source, rows, tmp_path, monkeypatch):
   assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("key, value, message", [
+  ("eval__patience", -1, "eval.patience=-1 must be 0 .never stop early"),
+  ("eval__min_delta", float("nan"), "eval.min_delta=nan must be 0 or greater"),
+  ("eval__batch_size", -2, "eval.batch_size=-2 must be 0"),
+  ("eval__samples", -1, "eval.samples=-1 must be 0"),
+  ("eval__max_new_tokens", 0, "eval.max_new_tokens=0 must be 1 or greater; eval.samples=0"),
+  ("checkpoint__keep", 0, "checkpoint.keep=0 must be 1 or greater"),
+])  # fmt: skip
+def test_a_number_out_of_range_is_refused_before_anything_is_read(key, value, message, tmp_path):
+  config = toy.run_config("nowhere", "nothing", **{"eval__samples": 2, key: value})
+  with pytest.raises(InputError, match=message):
+    finetune(config, tmp_path / "run")
+
+
 @pytest.mark.parametrize("epochs, warmup, updates", [(0.1, "5%", 0), (2, "5%", 1), (1, "99%", 9)])
 def test_a_share_of_warmup_leaves_an_update_to_learn_in(source, rows, epochs, warmup, updates):
   from ftjax.finetuning import _plan
