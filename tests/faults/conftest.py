@@ -15,7 +15,7 @@ from tests.train import toy
 
 KINDS = {
   "full": [],
-  "lora": ["--config.adapter.kind=lora"],
+  "lora": ["--config.adapter.kind=lora", "--config.adapter.rank=4"],
   "ema": ["--config.optim.ema=0.9"],
   "early": ["--config.optim.learning_rate=0.3", "--config.eval.patience=1"],
 }
