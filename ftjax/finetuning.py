@@ -211,8 +211,11 @@ def _check(config: ConfigDict, mesh) -> None:
 
 def _check_ranges(config: ConfigDict) -> None:
   """Numbers that would otherwise switch off, or stop at, something else than was meant."""
-  e, keep = config.eval, config.checkpoint.keep
+  e, keep, seed = config.eval, config.checkpoint.keep, config.train.seed
+  dropout = config.adapter.dropout
   ranges = {
+    "adapter.dropout": (dropout, 0 <= dropout < 1, "at least 0 and below 1"),
+    "train.seed": (seed, seed >= 0, "0 or greater"),
     "eval.patience": (e.patience, e.patience >= 0, "0 (never stop early) or greater"),
     "eval.min_delta": (e.min_delta, 0 <= e.min_delta < math.inf, "0 or greater, in nats"),
     "eval.batch_size": (e.batch_size, e.batch_size >= 0, "0 (train.batch_size) or greater"),

@@ -229,6 +229,8 @@ def test_a_tied_model_gets_a_head_of_its_own_from_the_table(variant):
       "adapter.targets: 'q_prj' matches no linear layer. Use 'all-linear' or some of: .*q_proj",
     ),
     ("q_proj,", dict(rank=0), "adapter.rank=0 must be greater than 0"),
+    ("q_proj", dict(alpha=0.0), "adapter.alpha=0.0 must be greater than 0"),
+    ("q_proj", dict(patterns="q_proj: alpha 0"), "adapter.patterns' alpha=0.0 must be greater than 0"),
     ("", {}, "adapter.targets is empty"),
     ("q_proj,(", {}, r"adapter.targets: '\(' is not a pattern"),
     ("k_proj", dict(rank=17), "adapter.rank=17 is above the size of .*k_proj, which is 32 x 16"),

@@ -162,6 +162,8 @@ def test_a_refused_config_leaves_no_folder(source, rows, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("key, value, message", [
+  ("adapter__dropout", 1.0, "adapter.dropout=1.0 must be at least 0 and below 1"),
+  ("train__seed", -1, "train.seed=-1 must be 0 or greater"),
   ("eval__patience", -1, "eval.patience=-1 must be 0 .never stop early"),
   ("eval__min_delta", float("nan"), "eval.min_delta=nan must be 0 or greater"),
   ("eval__batch_size", -2, "eval.batch_size=-2 must be 0"),

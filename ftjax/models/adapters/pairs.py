@@ -70,7 +70,9 @@ def sizes(
       _, own_rank, own_alpha = rules[hit] if hit is not None else (None, None, None)
       own = Sizes(
         rank if own_rank is None else positive(own_rank, "adapter.patterns' rank"),
-        alpha if own_alpha is None else own_alpha,
+        positive(alpha, "adapter.alpha")
+        if own_alpha is None
+        else positive(own_alpha, "adapter.patterns' alpha"),
       )
       if own.rank > min(t.shape):
         key = "adapter.rank" if own_rank is None else "adapter.patterns: rank"
