@@ -20,10 +20,12 @@ from ftjax.finish import named_scores
 from ftjax.generate.sampling import Sampling
 from ftjax.judging import general_of
 from ftjax.language_model import LanguageModel
+from ftjax.log import say
 from ftjax.parallel.mesh import make_mesh
 from ftjax.pretrained import Opened, open_run
 from ftjax.run_models import run_config
 from ftjax.text.tokenizer import encode_prompt
+from ftjax.train import inputs
 
 
 class Comparison:
@@ -133,10 +135,16 @@ def _data(config: ConfigDict, run: Path | None, opened: Opened | None, model: La
   if opened is not None:
     # As the run did: with the base's tokenizer (the tuned one has the template that was trained
     # with), and reading the training rows, which decide the split and the separator.
-    settings = run_config(run).data
+    trained = run_config(run)
+    settings = trained.data
     settings.validation = config.data.validation or settings.validation
     settings.train = training.pinned(settings.train, run)
-    return loader.load(settings, opened.tokenizer, model_max_length=opened.room, **options)
+    data = loader.load(settings, opened.tokenizer, model_max_length=opened.room, **options)
+    if not config.data.validation:
+      found = inputs.record(data, opened, trained.adapter.source)
+      for difference in inputs.changed(run, found, inputs.JUDGED):
+        say(f"WARNING: since the run began, {difference}")
+    return data
   if not config.data.validation:
     raise InputError(
       "data.validation is empty, and the source is no run with rows of its own: name a file of "

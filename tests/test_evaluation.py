@@ -53,7 +53,7 @@ def _config(source, **changes):
   return config
 
 
-def test_a_run_is_judged_as_it_judged_itself(run):
+def test_a_run_is_judged_as_it_judged_itself(run, capsys):
   workdir, itself = run
   scores = evaluate(_config(workdir, batch_size=5))
   assert list(scores) == ["floor", "base", "tuned"]
@@ -65,6 +65,7 @@ def test_a_run_is_judged_as_it_judged_itself(run):
   samples = (workdir / "evaluation" / "samples.md").read_text()
   assert "**base model**" in samples and "**tuned model**" in samples and "> name[" in samples
   assert (workdir / "evaluation" / "samples.html").is_file()
+  assert "since the run began" not in capsys.readouterr().err
 
 
 def test_an_adapter_that_parts_two_tied_tables_is_judged_beside_its_base(
@@ -80,7 +81,7 @@ def test_an_adapter_that_parts_two_tied_tables_is_judged_beside_its_base(
   assert scores["tuned"]["loss"] < scores["base"]["loss"]
 
 
-def test_checkpoints_are_followed_to_the_end_and_not_twice(run, capsys):
+def test_checkpoints_are_followed_to_the_end_and_not_twice(run, rows, capsys):
   workdir, itself = run
   config = _config(workdir, follow=True, partition="mesh", samples=0)
   last = evaluate(config)
@@ -93,7 +94,11 @@ def test_checkpoints_are_followed_to_the_end_and_not_twice(run, capsys):
   assert [line["loss"] for line in lines] == pytest.approx([by_itself[s] for s in steps], rel=2e-6)
   whole = path.read_text()
   path.write_text(whole + '{"step": 2, "los')  # killed while it wrote
+  kept = rows.read_text(encoding="utf-8")
+  rows.write_text(kept.replace('"completion": " ', '"completion": " So '), encoding="utf-8")
   assert evaluate(config) == last and path.read_text() == whole
+  rows.write_text(kept, encoding="utf-8")
+  assert "since the run began, the validation rows changed: " in capsys.readouterr().err
 
 
 @pytest.mark.slow

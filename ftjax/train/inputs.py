@@ -26,7 +26,10 @@ _MENDS = {
   "adapter": "restore the folder that adapter.source names",
   "tokenizer": "restore the tokenizer's files in the folder that model.source names",
   "template": "restore the chat template that the run began with",
+  "ids that end a text": "restore eos_token_id in generation_config.json or config.json of model.source",
 }
+
+JUDGED = tuple(what for what in _MENDS if what not in ("training rows", "general text"))
 
 Record = dict[str, dict[str, Any]]  # {what: {"digest": ..., facts for people ...}}
 
@@ -58,6 +61,7 @@ def record(data, opened, adapter: str = "") -> Record:
     else None,
     "tokenizer": _files(p for p in beside if not any(p.match(t) for t in _TEMPLATES)),
     "template": _text(template) if template else None,
+    "ids that end a text": _text(sorted(opened.stops)),
   }
   return {what: facts for what, facts in found.items() if facts is not None}
 
@@ -67,8 +71,12 @@ def write(workdir: Path, found: Record) -> None:
   storage.write_text(workdir / INPUTS, json.dumps(found, indent=2) + "\n")
 
 
-def changed(workdir: Path, found: Record) -> list[str]:
-  """What differs from the inputs that the run in the folder began with, a sentence each."""
+def changed(workdir: Path, found: Record, among: Iterable[str] = tuple(_MENDS)) -> list[str]:
+  """What differs from the inputs that the run in the folder began with, a sentence each.
+
+  among: names to compare. An evaluation has those in JUDGED: it reads neither replayed rows nor the
+  run's general text.
+  """
   path = workdir / INPUTS
   if not path.is_file():
     say(f"{path} is missing: whether rows and base are those that the run began with is not known.")
@@ -85,7 +93,7 @@ def changed(workdir: Path, found: Record) -> list[str]:
   return [
     f"the {what} changed: {_told(before.get(what))} then, {_told(found.get(what))} now "
     f"(to mend it, {_MENDS.get(what, 'restore it')})"
-    for what in dict.fromkeys((*before, *found))
+    for what in among
     if old.get(what) != new.get(what)
   ]
 

@@ -27,12 +27,12 @@ def base(source, tmp_path):
   return folder
 
 
-def record_of(folder, train=(1, 2, 3), validation=(4, 5), separator="\n"):
+def record_of(folder, train=(1, 2, 3), validation=(4, 5), separator="\n", stops=(2,)):
   template = SimpleNamespace(kind="plain", separator=separator)
   data = SimpleNamespace(
     train=rows_of(train), validation=rows_of(validation), general=None, template=template
   )
-  return inputs.record(data, SimpleNamespace(checkpoint=hf.open_checkpoint(folder)))
+  return inputs.record(data, SimpleNamespace(checkpoint=hf.open_checkpoint(folder), stops=stops))
 
 
 def edited(path, change):
@@ -55,6 +55,7 @@ def test_every_input_that_changes_is_named_with_its_mend(base, tmp_path):
     "training rows": dict(train=(1, 2, 9)),
     "validation rows": dict(validation=(4,)),
     "template": dict(separator=" "),
+    "ids that end a text": dict(stops=(1, 2)),
   }
   for what, arguments in other.items():
     (line,) = inputs.changed(run, record_of(base, **arguments))
