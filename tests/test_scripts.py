@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ftjax import cli
+from ftjax import cli, ending
 from ftjax.log import read
 from tests.train import toy
 
@@ -235,7 +235,10 @@ def restarts(monkeypatch, tmp_path):
     cli.use_huge_pages()
     return started[0] if started else None
 
-  return restarts
+  yield restarts
+  signal.pthread_sigmask(
+    signal.SIG_UNBLOCK, ending.SIGNALS
+  )  # blocked over to a program that never began
 
 
 def test_a_script_starts_again_with_huge_pages_where_linux_gives_them_for_the_asking(restarts):
