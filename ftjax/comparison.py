@@ -139,7 +139,9 @@ def _data(config: ConfigDict, run: Path | None, opened: Opened | None, model: La
     settings = trained.data
     settings.validation = config.data.validation or settings.validation
     settings.train = training.pinned(settings.train, run)
-    data = loader.load(settings, opened.tokenizer, model_max_length=opened.room, **options)
+    data = loader.load(
+      settings, opened.tokenizer, model_max_length=opened.room, day=inputs.day(run), **options
+    )
     if not config.data.validation:
       found = inputs.record(data, opened, trained.adapter.source)
       for difference in inputs.changed(run, found, inputs.JUDGED):

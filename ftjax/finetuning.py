@@ -5,6 +5,7 @@ import contextlib
 import functools
 import math
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import jax
@@ -77,6 +78,7 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
       model_max_length=opened.room,
       stops=opened.stops,
       vocab_size=opened.checkpoint.config.vocabulary,
+      day=_day(workdir, begun),
     )
     data = with_general(config, opened, data)
     if data.template is not None:
@@ -92,6 +94,12 @@ def finetune(config: ConfigDict, workdir: str | Path) -> Result:
         say(f"{line}. The run goes on with the one that it began with.")
     say("\n".join(data.report.lines()))
     return _run(config, workdir, opened, data, mesh, None if begun else found)
+
+
+def _day(workdir: Path, begun: bool) -> str:
+  """The date that chat templates write into the rows: of the day on which the run began, on all processes."""
+  day = (inputs.day(workdir) if begun else "") or date.today().isoformat()
+  return date.fromordinal(distributed.from_first(date.fromisoformat(day).toordinal())).isoformat()
 
 
 def _finished(config: ConfigDict, workdir: Path, found: inputs.Record) -> bool:

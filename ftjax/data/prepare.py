@@ -89,12 +89,14 @@ def load(
   model_max_length: int | None = None,
   stops: Iterable[int] = (),
   vocab_size: int | None = None,
+  day: str = "",
 ) -> Data:
   """Reads, encodes and splits the data that `config.data` names.
 
   tokenizer: None will do for format "tokens". model_max_length: the positions that the model has.
   stops: stop ids beside the tokenizer's EOS (those of generation_config.json). vocab_size: the
-  rows of the model's embedding, which ids are checked against. Raises InputError for everything
+  rows of the model's embedding, which ids are checked against. day: the date that a chat template
+  writes, where it does ("" = today). Raises InputError for everything
   that is wrong with the config or the data, naming the row's place.
   """
   settings = Settings.of(config_data)
@@ -123,7 +125,7 @@ def load(
     report.notes.append(
       f"max_length is {limit}, as the model has no more positions (data.max_length={settings.max_length})"
     )
-  side = Side(kind, named, settings, tokenizer, Fitted(limit, how), tuple(stops))
+  side = Side(kind, named, settings, tokenizer, Fitted(limit, how), tuple(stops), day)
   units, pairs = side.encode(records)
   fraction, held_out = settings.validation_fraction, settings.validation
   if prepared and not held_out and fraction:  # They are split already, and never again.

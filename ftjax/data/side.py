@@ -23,9 +23,9 @@ _BOOK = 16  # Windows from which on a document is split window by window: else o
 class Side:
   """Encodes records; the template that the training rows choose serves the validation rows too."""
 
-  def __init__(self, kind, named, settings, tokenizer, fitted, stops):
+  def __init__(self, kind, named, settings, tokenizer, fitted, stops, day=""):
     self.kind, self.named, self.settings, self.tokenizer = kind, named, settings, tokenizer
-    self.fitted, self.stops = fitted, stops
+    self.fitted, self.stops, self.day = fitted, stops, day
     self.template: Template | None = None
     # Of the training rows. joined: of the first SAMPLE, those whose prompt is tokenised otherwise when
     # the answer follows.
@@ -75,7 +75,7 @@ class Side:
 
   def _template(self, rows: list[list[Message]]) -> Template:
     name, separator = self.settings.template, self.settings.separator
-    template = Template.choose(self.tokenizer, name, separator, self.stops)
+    template = Template.choose(self.tokenizer, name, separator, self.stops, self.day)
     if template.kind == "plain" and separator == "auto":
       template = Template.choose(self.tokenizer, "plain", auto_separator(rows), self.stops)
     return template

@@ -1,6 +1,7 @@
 """The process in which chat templates are rendered (text/sandbox.py): a request a line on stdin, an
 answer a line on stdout, until stdin ends."""
 
+import datetime
 import json
 import os
 import resource
@@ -15,6 +16,18 @@ def main(seconds: int, memory: int) -> None:
   sys.modules["torch"] = None  # transformers would import it, and needs it for nothing here
   import jinja2
   from transformers import PreTrainedTokenizerBase
+  from transformers.utils import chat_template_utils
+
+  class Clock(datetime.datetime):
+    """What strftime_now asks: the day of the request, or the time."""
+
+    day = ""
+
+    @classmethod
+    def now(cls, tz=None):
+      return cls.fromisoformat(cls.day) if cls.day else super().now(tz)
+
+  chat_template_utils.datetime = Clock
 
   class Tokenizer:
     """What a template sees of one."""
@@ -33,6 +46,7 @@ def main(seconds: int, memory: int) -> None:
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
       request = json.loads(line)
+      Clock.day = request["day"]
       tokenizer = Tokenizer(request["template"], request["special_tokens"])
       text = tokenizer.apply_chat_template(**request["arguments"], tokenize=False)
       most = request["characters"]

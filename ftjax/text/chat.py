@@ -44,7 +44,8 @@ class Template:
 
   kind "chat": the checkpoint's own chat template. kind "plain", for base models: every user turn
   followed by the separator, every assistant turn by EOS. stops: the ids that may end an answer; an
-  answer without one is an error.
+  answer without one is an error. day: the date that a chat template which writes one is told ("" = today),
+  so that rows that are read again tomorrow are the same.
   """
 
   tokenizer: PreTrainedTokenizerBase
@@ -52,6 +53,7 @@ class Template:
   separator: str = "\n"
   lead: tuple[int, ...] = ()  # Special tokens before the text; a chat template writes its own.
   stops: tuple[int, ...] = ()
+  day: str = ""
 
   @classmethod
   def choose(
@@ -60,6 +62,7 @@ class Template:
     name: str = "auto",
     separator: str = "auto",
     stops: Iterable[int] = (),
+    day: str = "",
   ) -> Template:
     """name "auto": the checkpoint's chat template where it has one, else "plain". separator
     "auto": a newline (see `auto_separator` for what a whole dataset says). stops: stop ids beside
@@ -79,7 +82,7 @@ class Template:
           f"data.separator={separator!r} would not be used: this checkpoint has a chat template, which writes its own "
           "boundaries. Set data.template='plain' to use the separator, or leave data.separator='auto'."
         )
-      return cls(tokenizer, "chat", "", (), stops)
+      return cls(tokenizer, "chat", "", (), stops, day)
     if tokenizer.eos_token is None:
       raise InputError(
         "The tokenizer has no EOS token, so the model could not learn where an answer ends. Set eos_token in "
@@ -191,7 +194,7 @@ class Template:
 
   @functools.cached_property
   def chat(self) -> rendering.Chat:
-    return rendering.Chat(self.tokenizer)
+    return rendering.Chat(self.tokenizer, self.day)
 
   def render(self, messages: Messages, prompt: bool, place: str) -> str:
     """The text of messages. prompt: with what stands before an answer."""

@@ -61,10 +61,10 @@ def plain_template(tokenizer: PreTrainedTokenizerBase, separator: str, lead: Seq
 
 
 class Chat:
-  """The chat template of a tokenizer."""
+  """The chat template of a tokenizer. day: as in sandbox.render."""
 
-  def __init__(self, tokenizer: PreTrainedTokenizerBase):
-    self.tokenizer = tokenizer
+  def __init__(self, tokenizer: PreTrainedTokenizerBase, day: str = ""):
+    self.tokenizer, self.day = tokenizer, day
     self._known: dict[tuple, tuple | None] = {}
     self._as_text: bool | None = None
 
@@ -145,7 +145,7 @@ class Chat:
           c | {"function": f | {"arguments": _json(f["arguments"])}} for c, f in functions
         ]
     tools = messages[0].get("tools") if messages else None
-    return sandbox.render(self.tokenizer, given, tools=tools, prompt=prompt)
+    return sandbox.render(self.tokenizer, given, tools=tools, prompt=prompt, day=self.day)
 
 
 def _calls(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

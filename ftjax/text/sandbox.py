@@ -35,10 +35,12 @@ def render(
   *,
   tools: Sequence[Mapping[str, Any]] | None = None,
   prompt: bool = False,
+  day: str = "",
   **more: Any,
 ) -> str:
-  """What tokenizer.apply_chat_template gives as a text. prompt: with the beginning of an answer. more:
-  what the template reads beside messages and tools.
+  """What tokenizer.apply_chat_template gives as a text. prompt: with the beginning of an answer. day:
+  the date, as "2026-11-30", that a template which asks for the time is told; "" = the clock's. more: what
+  the template reads beside messages and tools.
 
   Raises Failed for whatever goes wrong in the template, and ValueError where there is none.
   """
@@ -46,7 +48,7 @@ def render(
   given = dict(conversation=list(messages), tools=tools, add_generation_prompt=prompt, **more)
   request = dict(
     template=template, special_tokens=tokenizer.special_tokens_map, arguments=given,
-    characters=CHARACTERS,
+    characters=CHARACTERS, day=day,
   )  # fmt: skip
   try:
     line = json.dumps(request).encode()

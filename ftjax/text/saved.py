@@ -29,7 +29,7 @@ def check(template: Template, samples: Sequence[Sample], train_on: str) -> None:
   rows with it, as everybody else will. Raises InputError naming the first row that has other ids, or
   whose last prompt has."""
   saved = _saved(template)
-  again = Template.choose(saved, "chat", stops=template.stops)
+  again = Template.choose(saved, "chat", stops=template.stops, day=template.day)
   end = template.tokenizer.eos_token if template.kind == "plain" else ""  # which is added once
   for messages, encoded, place in samples[:ROWS]:
     messages = [m | {"content": m["content"].removesuffix(end)} for m in messages]

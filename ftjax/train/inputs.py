@@ -1,6 +1,7 @@
 """What a run was begun with, beside its config: rows, base, adapter, tokenizer, template. Kept as
 inputs.json in the run's folder, so that a run never goes on with other ones unnoticed."""
 
+import datetime
 import hashlib
 import json
 import math
@@ -50,6 +51,7 @@ def record(data, opened, adapter: str = "") -> Record:
   template = data.template and [data.template.kind, data.template.separator]
   if template and data.template.kind == "chat":
     template.append(data.template.tokenizer.chat_template)
+  dated = template and "strftime_now" in json.dumps(template)
   found = {
     "training rows": _rows(data.train),
     "validation rows": _rows(data.validation),
@@ -60,7 +62,9 @@ def record(data, opened, adapter: str = "") -> Record:
     if adapter
     else None,
     "tokenizer": _files(p for p in beside if not any(p.match(t) for t in _TEMPLATES)),
-    "template": _text(template) if template else None,
+    "template": _text(template) | ({"day": data.template.day} if dated else {})
+    if template
+    else None,
     "ids that end a text": _text(sorted(opened.stops)),
   }
   return {what: facts for what, facts in found.items() if facts is not None}
@@ -69,6 +73,15 @@ def record(data, opened, adapter: str = "") -> Record:
 def write(workdir: Path, found: Record) -> None:
   """Keeps a record in a run's folder."""
   storage.write_text(workdir / INPUTS, json.dumps(found, indent=2) + "\n")
+
+
+def day(workdir: Path) -> str:
+  """The date that the run in the folder has had its chat template write; "" where it writes none."""
+  try:
+    found = json.loads((workdir / INPUTS).read_bytes())["template"]["day"]
+    return datetime.date.fromisoformat(found).isoformat()
+  except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    return ""  # What is wrong with the file, `changed` says.
 
 
 def changed(workdir: Path, found: Record, among: Iterable[str] = tuple(_MENDS)) -> list[str]:

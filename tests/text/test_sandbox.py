@@ -118,3 +118,9 @@ def test_it_is_fast(tokenizer, monkeypatch):
   for _ in range(200):
     sandbox.render(tok, MESSAGES)
   assert time.process_time() - start < 1
+
+
+def test_a_template_that_writes_a_date_is_told_the_day(tokenizer, monkeypatch):
+  tok = with_template(tokenizer, "{{ strftime_now('%d %b %Y %H:%M') }}", monkeypatch)
+  assert sandbox.render(tok, MESSAGES, day="2024-02-29") == "29 Feb 2024 00:00"
+  assert sandbox.render(tok, MESSAGES).startswith(time.strftime("%d %b %Y"))

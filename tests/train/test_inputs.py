@@ -1,5 +1,6 @@
 """What a run began with: recorded, and compared before it goes on."""
 
+import datetime
 import json
 import shutil
 from types import SimpleNamespace
@@ -8,9 +9,11 @@ import numpy as np
 import pytest
 
 from ftjax.config import InputError
-from ftjax.data import encode
+from ftjax.data import encode, prepare
+from ftjax.finetuning import _day
 from ftjax.models import hf
 from ftjax.train import inputs
+from tests.text.conftest import make
 
 
 def rows_of(ids):
@@ -107,3 +110,24 @@ def test_a_record_that_cannot_be_read_is_named_with_the_mend(base, tmp_path, dam
 def test_a_run_without_a_record_goes_on_and_says_so(base, tmp_path, capsys):
   inputs.check(tmp_path, record_of(base))
   assert "inputs.json is missing" in capsys.readouterr().err
+
+
+DATED = (
+  "Today: {{ strftime_now('%d %b %Y') }}\n{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
+  "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def test_a_template_that_writes_the_date_writes_the_day_on_which_the_run_began(base, tmp_path):
+  (tmp_path / "rows.jsonl").write_text('{"prompt": "q", "completion": "a"}\n')
+  config = {"train": str(tmp_path / "rows.jsonl"), "validation_fraction": 0.0}
+  tok = make(DATED, eos="<|im_end|>", adds_bos=False)
+  opened = SimpleNamespace(checkpoint=hf.open_checkpoint(base), stops=(2,))
+  of = lambda day: inputs.record(prepare.load(config, tok, day=day), opened)
+  run = tmp_path / "run"
+  run.mkdir()
+  assert _day(run, begun=False) == datetime.date.today().isoformat()
+  inputs.write(run, of("2024-02-29"))
+  assert any("training rows changed" in line for line in inputs.changed(run, of("2024-03-01")))
+  assert _day(run, begun=True) == "2024-02-29"
+  inputs.check(run, of(_day(run, begun=True)))  # begun years ago, it goes on
