@@ -25,6 +25,9 @@ SAME = {
   "function_call": "assistant", "observation": "tool", "function": "tool",
 }  # fmt: skip
 _REASONING = ("reasoning_content", "reasoning", "thinking")
+_ARGUMENTS = ("arguments", "parameters", "args", "input")  # of a call
+# What other programs say of a turn in place of a weight, and whether true means that it is trained on.
+_TRAINED = {"train": True, "training": True, "trainable": True, "loss": True, "masked": False}
 
 
 def normal(value: Any, where: str, trained: bool = True) -> list[Message]:
@@ -162,7 +165,7 @@ def _message(m: Any, where: str, trained: bool) -> Message:
   elif role == "tool":
     names = ("tool_call_id", "name")
     out |= {k: text(m[k], f"{where}: {k!r}") for k in names if m.get(k) is not None}
-  return out | _weight(m.get("weight"), role, where, trained)
+  return out | _weight(m, role, where, trained)
 
 
 def _first(m: Mapping[str, Any], *names: str) -> Any:
@@ -180,14 +183,19 @@ def _part(part: Any, where: str) -> str:
   )
 
 
-def _weight(weight: Any, role: str, where: str, trained: bool) -> Message:
-  """{"weight": 0} for an answer that is not trained on, as in OpenAI's fine-tuning format."""
+def _weight(m: Mapping[str, Any], role: str, where: str, trained: bool) -> Message:
+  """{"weight": 0} for an answer that is not trained on, as in OpenAI's fine-tuning format, or as others
+  say it."""
+  weight, said = m.get("weight"), "weight"
+  if weight is None:
+    said = next((k for k in _TRAINED if isinstance(m.get(k), bool)), said)
+    weight = m[said] is _TRAINED[said] if said in _TRAINED else None
   if weight is not None and (isinstance(weight, (str, bytes)) or weight not in (0, 1)):
     raise InputError(f"{where}: 'weight' must be 0 (not trained on) or 1, but is {weight!r}.")
   if role != "assistant":
     if weight:
       raise InputError(
-        f"{where}: 'weight' is {weight!r}, but only the assistant's messages are trained on. Remove it."
+        f"{where}: {said!r} is {m[said]!r}, but only the assistant's messages are trained on. Remove it."
       )
     return {}
   return {} if weight or (weight is None and trained) else {"weight": 0}
@@ -198,11 +206,23 @@ def _calls(value: Any, where: str) -> list[dict[str, Any]]:
   for i, call in enumerate(_listed(value, f"{where}: the tool calls"), 1):
     at = f"{where}, call {i}"
     inner = call.get("function") or call
-    if not isinstance(inner, Mapping) or not isinstance(inner.get("name"), str):
+    if (
+      not isinstance(inner, Mapping) or not isinstance(inner.get("name"), str) or not inner["name"]
+    ):
       raise InputError(
         f'{at} must be {{"type": "function", "function": {{"name": ..., "arguments": ...}}}}, but is {kind(call)}.'
       )
-    given = inner.get("arguments", inner.get("parameters"))
+    whole = {**call, **inner}  # Some write the arguments beside the function.
+    given = _first(whole, *_ARGUMENTS)
+    lost = [
+      k
+      for k, v in whole.items()
+      if given is None and k != "function" and isinstance(v, Mapping) and v
+    ]
+    if lost:
+      raise InputError(
+        f"{at} has no 'arguments', but {', '.join(map(repr, lost))}, which would be lost. Call it 'arguments'."
+      )
     known = _json(given or {}, at)
     if not isinstance(known, Mapping):
       raise InputError(f"{at}: 'arguments' must be a JSON object, but is {kind(given)}.")
