@@ -24,6 +24,8 @@ NEEDS = {
 }
 FORMATS = ("text", "prompt_completion", "alpaca", "sharegpt", "messages", "tokens")
 ASKED = ("prompt", "conversations", "messages", "question", "instruction")  # of preference pairs
+JUDGED = ("label", "kto_tag")  # columns that say whether an answer is a good one
+_ANSWERED = ("messages", "sharegpt", "prompt_completion", "alpaca")  # formats that have answers
 MAPPED = "--config.data.fields.prompt=brief --config.data.fields.completion=copy"
 FIELDS = (
   "text", "prompt", "completion", "instruction", "input", "output", "system", "history", "conversations", "messages",
@@ -78,10 +80,15 @@ def detect(records: Sequence[Record], fields: Mapping[str, str] | str | None = N
 def refuse_preference(record: Record) -> None:
   """Raises InputError for a row that compares or judges answers."""
   has = record.fields
-  if isinstance(has.get("label"), bool) and "completion" in has:
+  judged = next((name for name in JUDGED if _is_verdict(has.get(name))), "")
+  said = judged and next(
+    (f for f in _ANSWERED if all(has.get(c) is not None for c in NEEDS[f])), ""
+  )
+  if said:
+    columns = " ".join(f"--config.data.fields.{name}={name}" for name in NEEDS[said])
     raise InputError(
-      f"{record.place}: 'label' says whether the answer is a good one, so not all are to be imitated. Remove the bad rows, "
-      "or to imitate all, name the columns: --config.data.fields.prompt=prompt --config.data.fields.completion=completion."
+      f"{record.place}: {judged!r} says whether the answer is a good one, so not all are to be imitated. Remove the bad rows, "
+      f"or to imitate all, name the columns: {columns}."
     )
   answer = next((name for name in ("chosen", "preferred_output") if has.get(name)), "")
   if not has.get("rejected") and not (answer and has.get("non_preferred_output")):
@@ -99,6 +106,13 @@ def refuse_preference(record: Record) -> None:
   raise InputError(
     f"{record.place}: this is a preference pair ({' and '.join(n for n in (answer, 'rejected') if n in has) or answer}), not "
     f"a row to imitate. To fine-tune on the chosen answers, {how}"
+  )
+
+
+def _is_verdict(value: object) -> bool:
+  """Whether it is true or false, as JSON has it or, out of a table, as a word."""
+  return isinstance(value, bool) or (
+    isinstance(value, str) and value.strip().lower() in ("true", "false")
   )
 
 

@@ -57,6 +57,7 @@ RIGHT = {
   "history of messages": {"instruction": "q", "output": "a", "history": [U, A]},
   "a class beside": {"prompt": "q", "completion": "a", "label": "news"},
   "text": {"text": "x"},
+  "a text's class": {"text": "x", "label": True},
 }  # fmt: skip
 WRONG = {
   "null": chat(U, A | {"content": None}),
@@ -88,6 +89,10 @@ WRONG = {
   "history in prose": {"instruction": "q", "output": "a", "history": "earlier"},
   "an empty text": {"text": " "},
   "a judged answer": {"prompt": "q", "completion": "a", "label": False},
+  "judged in a table's words": {"prompt": "q", "completion": "a", "label": "True"},
+  "a judged conversation": chat(U, A) | {"label": False},
+  "a judged sharegpt": human(**{"from": "gpt", "value": "a"}) | {"kto_tag": True},
+  "a judged alpaca": {"instruction": "q", "output": "a", "label": False},
 }  # fmt: skip
 ROWS = [(name, row, name in RIGHT) for name, row in (RIGHT | WRONG).items()]
 
