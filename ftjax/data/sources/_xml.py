@@ -4,8 +4,9 @@ size is read in little memory."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from typing import IO
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, tostring
 
 from ftjax.config import InputError
 from ftjax.data.record import Bad
@@ -88,3 +89,13 @@ def text(element: Element, *names: str) -> str:
   """The text of that child; "" for none."""
   found = child(element, *names)
   return "" if found is None else "".join(found.itertext()).strip()
+
+
+def markup(element: Element) -> str:
+  """The HTML that an element holds: escaped, as most write it, or as elements of its own."""
+  if not len(element):
+    return element.text or ""
+  for inner in element.iter():
+    inner.tag = local(inner)  # HTML's own names, without prefixes
+  parts = (tostring(inner, encoding="unicode", method="html") for inner in element)
+  return "".join([escape(element.text or ""), *parts])

@@ -8,17 +8,18 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from typing import IO
-from xml.etree.ElementTree import Element, tostring
+from xml.etree.ElementTree import Element
 
 from ftjax.config import InputError
 from ftjax.data.record import Bad, Record, raise_error
 from ftjax.data.sources._cache import fetch
 from ftjax.data.sources._markup import iso_date, plain
 from ftjax.data.sources._reading import DEFAULT, Reading, open_input
-from ftjax.data.sources._xml import elements, local, text
+from ftjax.data.sources._xml import elements, local, markup, text
 from ftjax.data.sources.wxr import first_category, markdown_of
 
 _CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
+_BODIES = ("content", "description", "summary")
 _RIGHTS = ("rights", "license", "licence", "copyright")
 
 
@@ -81,23 +82,15 @@ def _entry(item: Element, place: str, licence: str) -> dict[str, str]:
 
 def _body(item: Element) -> str:
   """The longest text that the entry gives: content, else its description or summary."""
-  full = next((c.text for c in item if c.tag == _CONTENT and (c.text or "").strip()), None)
-  if full:
-    return full
-  for name in ("content", "description", "summary"):
-    for c in item:
-      if local(c) != name or c.get("src") or "media" in c.tag.rpartition("}")[0]:
-        continue
-      if c.get("type") == "xhtml":
-        for inner in c.iter():
-          inner.tag = local(inner)  # HTML's own names, without prefixes
-        return "".join(tostring(inner, encoding="unicode", method="html") for inner in c)
-      found = (c.text or "").strip()
-      if found and c.get("type") == "text":
-        return found.replace("&", "&amp;").replace("<", "&lt;")
-      if found:
-        return found
-  return ""
+  out = [markup(c).strip() for c in item if c.tag == _CONTENT]
+  for c in item:
+    if local(c) not in _BODIES or c.get("src") or "media" in c.tag.rpartition("}")[0]:
+      continue
+    found = markup(c).strip()
+    if c.get("type") == "text" and not len(c):
+      found = found.replace("&", "&amp;").replace("<", "&lt;")
+    out.append(found)
+  return max(out, key=len, default="")
 
 
 def _author(item: Element) -> str:

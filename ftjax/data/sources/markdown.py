@@ -12,8 +12,8 @@ from ftjax.data.record import Bad, Record, raise_error
 from ftjax.data.sources._markup import iso_date
 from ftjax.data.sources._reading import DEFAULT, Reading, document
 
-_FRONT = re.compile(
-  r"(?P<mark>---|\+\+\+)[ \t]*\n(?P<head>(?:.*?\n)??)(?P=mark)[ \t]*(?:\n|\Z)", re.S
+_FRONT = re.compile(  # A line of dashes before an empty line is a rule, as for Pandoc.
+  r"(?P<mark>---|\+\+\+)[ \t]*\n(?![ \t]*\n)(?P<head>(?:.*?\n)??)(?P=mark)[ \t]*(?:\n|\Z)", re.S
 )
 _NAMES = {  # ours: those that site generators use (Jekyll, Hugo, Pandoc)
   "title": ("title",),

@@ -15,7 +15,7 @@ from ftjax.config import InputError
 from ftjax.data.record import Bad, LeftOut, Record, raise_error
 from ftjax.data.sources._markup import iso_date, plain, to_markdown
 from ftjax.data.sources._reading import DEFAULT, Reading, open_input
-from ftjax.data.sources._xml import child, elements, local, text
+from ftjax.data.sources._xml import child, elements, local, markup, text
 
 _CONTENT = (
   "{http://purl.org/rss/1.0/modules/content/}encoded"  # excerpt:encoded has the same local name
@@ -57,7 +57,7 @@ def records(path: str, bad: Bad = raise_error, how: Reading = DEFAULT) -> Iterat
 
 def _post(item: Element, place: str, licence: str) -> dict[str, str]:
   title = plain(text(item, "title"))
-  body = next((c.text or "" for c in item if c.tag == _CONTENT), "")
+  body = next((markup(c) for c in item if c.tag == _CONTENT), "")
   if text(item, "post_password"):
     raise InputError(f"{place}: {title[:60]!r} is behind a password, so it was left out.")
   markdown = markdown_of(body, place)

@@ -153,6 +153,35 @@ def test_atom(tmp_path, gather):
   ]  # fmt: skip
 
 
+def test_markup_that_is_not_escaped_is_read_whole(tmp_path, gather, export):
+  (tmp_path / "a.rss").write_text(
+    "<rss><channel><item><title>A</title><description>Begun <b>bold</b> &lt;3 <p>and on</p> to the end"
+    "</description></item></channel></rss>"
+  )
+  (tmp_path / "a.atom").write_text(
+    "<feed xmlns='http://www.w3.org/2005/Atom'><entry><title>A</title><content type='html'><p>Whole.</p>"
+    "</content></entry></feed>"
+  )
+  ((row,), bad) = gather("feed", tmp_path / "a.rss")
+  assert row["text"] == "Begun **bold** <3\n\nand on\n\nto the end" and not bad
+  ((row,), bad) = gather("feed", tmp_path / "a.atom")
+  assert row["text"] == "Whole." and not bad
+  text = export(post(body="X")).read_text()
+  (tmp_path / "b.xml").write_text(text.replace("<![CDATA[X]]>", "<p>Whole <b>too</b>.</p>"))
+  ((row,), bad) = gather("wxr", tmp_path / "b.xml")
+  assert row["text"] == "Whole **too**." and not bad
+
+
+def test_the_longest_text_of_an_entry_is_taken(tmp_path, gather):
+  (tmp_path / "a.rss").write_text(
+    '<rss xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel><item><title>A</title>'
+    "<content:encoded>Read on</content:encoded><description>All that there is to read.</description>"
+    "</item></channel></rss>"
+  )
+  ((row,), _) = gather("feed", tmp_path / "a.rss")
+  assert row["text"] == "All that there is to read."
+
+
 def test_xml_of_another_kind_is_told(tmp_path, gather):
   (tmp_path / "a.xml").write_text("<config><key/></config>")
   assert "no entry of RSS or Atom" in gather("xml", tmp_path / "a.xml")[1][0]

@@ -125,6 +125,7 @@ def test_front_matter_is_read_and_leaves_the_text(tmp_path, gather):
   for plain_text in (
     "# Head\n\nBody.\n",
     "---\n\nA rule, then text.\n\n---\n\nMore.\n",
+    "---\n\nNote: a text between two rules.\n\n---\n\nMore.\n",
     "---\nnever closed\n",
   ):
     path.write_text(plain_text)
